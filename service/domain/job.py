@@ -114,8 +114,8 @@ class Settlement:
 def retry_delay_seconds(attempt: int, chance: float, *, base_seconds: float = 1.0, cap_seconds: float = 300.0) -> float:
     """The wait before the attempt that follows failed attempt number `attempt` (from 1).
 
-    Capped exponential backoff with full jitter: `chance` in [0, 1) spreads retries over the whole interval, so that jobs
-    that failed together do not come back together. Source: Brooker, "Exponential Backoff And Jitter", AWS, 2015.
+    Capped exponential backoff with full jitter: `chance` in [0, 1) spreads retries over the whole interval, so that
+    jobs that failed together do not come back together. Source: Brooker, "Exponential Backoff And Jitter", AWS, 2015.
     """
     ceiling: float = min(cap_seconds, base_seconds * 2.0 ** min(attempt - 1, 32))
     return chance * ceiling
@@ -137,5 +137,5 @@ class StorageUnavailable(DomainError):
     """The store cannot read or write now. Nothing was acknowledged; trying again later is right."""
 
 
-class NonRetryable(Exception):  # noqa: N818  a handler's statement, not an accident
+class NonRetryable(Exception):
     """Raised by a handler: another attempt would fail the same way, so the job fails now."""

@@ -198,5 +198,4 @@ class WorkerLimits:
     drain_seconds: float = 20.0
     poll_seconds: float = 1.0
     cancel_grace_seconds: float = 5.0  # for a handler that was cancelled; after it the slot is taken back
-    retention_seconds: float = 168 * 3600.0
     options: Mapping[str, Any] = field(default_factory=dict)

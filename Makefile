@@ -1,0 +1,72 @@
+# Every target sets up what it needs. `make` alone prints this help.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt lock up down logs verify loadtest
+SHELL := /bin/bash
+
+PYTHON ?= python3
+BIN := .venv/bin
+COMPOSE ?= docker compose
+HTTPS_PORT ?= 8443
+HOST ?= https://localhost:$(HTTPS_PORT)
+API_KEY_FILE ?=
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2 } /^## / { printf "\n\033[1m%s\033[0m\n", substr($$0, 4) }' $(MAKEFILE_LIST)
+
+## Code (needs Python 3.11 or newer alone)
+
+setup: .venv/development ## Make .venv with everything the tests and checks need
+
+run: .venv/runtime ## Serve on http://127.0.0.1:8000, SQLite in data/, no Docker; Ctrl-C stops
+	@exec $(BIN)/python -m service
+
+test: .venv/development ## Run the tests (no Docker, no root)
+	$(BIN)/pytest -n 2 -m "not stack" $(ARGS)
+
+check: .venv/development ## Lint, types, architecture, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 -q -m "not stack"
+
+fmt: .venv/development ## Format the code and fix what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/development ## Lock the dependencies again, with hashes
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	echo 'pysqlite3>=0.6,<1 ; sys_platform == "linux" and platform_machine == "x86_64"' | $(LOCK) - -o service/requirements-image.txt
+	echo 'locust>=2.47,<3' | $(LOCK) - -o loadtest/requirements.txt
+
+## Stack (needs Docker with Compose)
+
+up: ## Build and start the whole stack, wait until it is healthy, print the addresses
+	@./deploy/up
+
+down: ## Stop the stack; its data stays (ARGS=-v deletes it)
+	$(COMPOSE) --profile '*' down $(ARGS)
+
+logs: ## Follow the service's log; REQUEST=id or JOB=id picks the lines of one
+	@./deploy/logs "$(REQUEST)" "$(JOB)"
+
+verify: .venv/development ## Send a request and a job through the running stack and look for every trace of them
+	HOST=$(HOST) API_KEY_FILE=$(API_KEY_FILE) $(BIN)/pytest -v -p no:cacheprovider -m stack tests/stack
+
+loadtest: ## Judge the running stack under load (RATE=, DURATION=)
+	$(COMPOSE) --profile loadtest run --rm --build loadtest
+
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: requirements.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/development: requirements-dev.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ .venv/runtime

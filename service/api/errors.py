@@ -1,0 +1,127 @@
+"""Every error as RFC 9457 problem details, and the one table from domain errors to HTTP.
+
+`type` is stable and listed in docs/api.md. A problem never holds what the client sent, nor anything of the inside.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from service.domain.job import JobNotFound, QueueFull, StorageUnavailable
+from service.domain.ports import BadCursor
+
+TYPE_PREFIX = "urn:jobs-service:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    status: int
+    slug: str  # the last part of `type`
+    title: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Refused(Exception):
+    """A request that the API refuses before it reaches the domain."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+UNAUTHENTICATED = Problem(
+    401,
+    "unauthenticated",
+    "Unauthorized",
+    "Send a valid key: Authorization: Bearer KEY.",
+    {"WWW-Authenticate": "Bearer"},
+)
+NOT_FOUND = Problem(404, "not-found", "Not Found", "There is nothing at this address, or it is not yours.")
+TOO_LARGE = Problem(413, "too-large", "Content Too Large", "The body may have 1 MiB at most.")
+NOT_JSON_TYPE = Problem(415, "unsupported-media-type", "Unsupported Media Type", "Send Content-Type: application/json.")
+MALFORMED_BODY = Problem(400, "malformed-body", "Bad Request", "The body is not valid JSON.")
+INVALID = Problem(422, "invalid", "Unprocessable Content", "Some values are not allowed; see errors.")
+INTERNAL = Problem(500, "internal", "Internal Server Error", "Something went wrong here; the request id names it.")
+
+DOMAIN_PROBLEMS: Mapping[type[Exception], Problem] = {
+    JobNotFound: NOT_FOUND,
+    QueueFull: Problem(
+        429, "queue-full", "Too Many Requests", "As many jobs are queued as may be. Try later.", {"Retry-After": "5"}
+    ),
+    StorageUnavailable: Problem(
+        503, "storage-unavailable", "Service Unavailable", "Nothing was stored. Try later.", {"Retry-After": "2"}
+    ),
+}
+
+
+def response(request: Request, problem: Problem, errors: list[dict[str, Any]] | None = None) -> Response:
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + problem.slug,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.url.path,
+        "request_id": request.scope.get("state", {}).get("request_id"),
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return Response(json.dumps(body), problem.status, dict(problem.headers), "application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)  # noqa: S101  Starlette calls by type
+        return response(request, error.problem)
+
+    async def of_the_domain(request: Request, error: Exception) -> Response:
+        problem = DOMAIN_PROBLEMS[type(error)]
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            request.scope["state"]["exception"] = error  # for the log line of this request
+        return response(request, problem)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        errors = [_without_input(each) for each in error.errors()]
+        request.scope["state"]["error_detail"] = errors
+        return response(request, INVALID, errors)
+
+    async def bad_cursor(request: Request, error: Exception) -> Response:
+        errors = [{"loc": ["query", "cursor"], "msg": "No page gave out this cursor.", "type": "bad_cursor"}]
+        request.scope["state"]["error_detail"] = errors
+        return response(request, INVALID, errors)
+
+    async def of_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return response(request, NOT_FOUND)
+        phrase = HTTPStatus(error.status_code).phrase
+        slug = phrase.lower().replace(" ", "-")
+        return response(request, Problem(error.status_code, slug, phrase, error.detail, error.headers or {}))
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(BadCursor, bad_cursor)
+    app.add_exception_handler(HTTPException, of_http)
+    for kind in DOMAIN_PROBLEMS:
+        app.add_exception_handler(kind, of_the_domain)
+
+
+async def internal_error(scope: Scope, receive: Receive, send: Send) -> None:
+    """The plain 500, as an ASGI application: what went wrong stands in the log, under the same request id."""
+    await response(Request(scope), INTERNAL)(scope, receive, send)
+
+
+def _without_input(error: Mapping[str, Any]) -> dict[str, Any]:
+    """Pydantic's error without what the client sent: neither `input` nor a message that repeats it."""
+    message = error["msg"]
+    if error["type"] == "union_tag_invalid":
+        message = f"Unknown kind; known are {error['ctx']['expected_tags']}."
+    return {"loc": list(error["loc"]), "msg": message, "type": error["type"]}

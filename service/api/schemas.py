@@ -1,0 +1,117 @@
+"""What the API takes and gives. The submission's type is built from the kinds, so that OpenAPI lists each payload."""
+
+import json
+import operator
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Annotated, Any, Literal
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, create_model
+
+from service.domain.job import Job, Outcome, State
+from service.domain.ports import Kind
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _text(value: object) -> object:
+    """Pydantic would take a number for a time, too; which unit it has is anybody's guess."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError("must be a string, as in 2026-01-31T12:00:00Z")
+    return value
+
+
+Time = Annotated[float, PlainSerializer(_rfc3339, return_type=str), Field(json_schema_extra={"format": "date-time"})]
+
+
+class SubmissionBase(BaseModel):
+    """A request for a job. Only `kind` is required, and whatever its payload requires."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    priority: int = Field(0, ge=-100, le=100, strict=True, description="higher runs first")
+    run_at: Annotated[AwareDatetime | None, BeforeValidator(_text)] = Field(None, description="not before this time")
+    max_attempts: int = Field(5, ge=1, le=100, strict=True)
+    timeout_seconds: float = Field(60.0, gt=0, le=86_400, strict=True, allow_inf_nan=False, description="per attempt")
+
+
+def submission_type(kinds: Iterable[Kind]) -> Any:
+    """One model per kind, told apart by `kind`: a Pydantic discriminated union."""
+    models: list[Any] = []
+    for kind in kinds:
+        required = any(each.is_required() for each in kind.payload.model_fields.values())
+        models.append(
+            create_model(
+                f"{kind.name.title()}Submission",
+                __base__=SubmissionBase,
+                kind=(Literal[kind.name], ...),  # type: ignore[arg-type]  # a name known at run time only
+                payload=(kind.payload, ... if required else Field(default_factory=kind.payload)),
+            )
+        )
+    return models[0] if len(models) == 1 else Annotated[reduce(operator.or_, models), Field(discriminator="kind")]
+
+
+def payload_of(submission: Any) -> dict[str, Any]:
+    """The payload as JSON. Raises a 422 for numbers that JSON parsers take and nobody can write, such as 1e999."""
+    payload: dict[str, Any] = submission.payload.model_dump(mode="json")
+    try:
+        json.dumps(payload, allow_nan=False)
+    except ValueError as problem:
+        error = {"type": "number_out_of_range", "loc": ("body", "payload"), "msg": "A number is beyond range."}
+        raise RequestValidationError([error]) from problem
+    return payload
+
+
+class AttemptView(BaseModel):
+    """One run of the job."""
+
+    number: int
+    started_at: Time
+    finished_at: Time | None
+    outcome: Outcome | None = Field(description="null while it runs")
+    error: str | None
+    trace_id: str | None
+
+
+class JobView(BaseModel):
+    """A job as it stands. Times are RFC 3339 in UTC."""
+
+    id: str = Field(description="UUIDv7")
+    kind: str
+    payload: dict[str, Any]
+    state: State
+    priority: int
+    attempt: int = Field(description="0 until the first start")
+    max_attempts: int
+    timeout_seconds: float
+    run_at: Time
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    result: Any
+    error: str | None
+    cancel_requested: bool
+    user_id: str
+    request_id: str | None
+    trace_id: str | None
+    version: int = Field(description="grows with each change")
+    attempts: list[AttemptView]
+
+
+class PageView(BaseModel):
+    items: list[JobView]
+    next: str | None = Field(description="cursor of the next page; null on the last one")
+
+
+def job_view(job: Job) -> JobView:
+    """Without validation: the values come from the domain, and this runs on every answer."""
+    attempts = [
+        AttemptView.model_construct(**{name: getattr(attempt, name) for name in AttemptView.model_fields})
+        for attempt in job.attempts
+    ]
+    values = {name: getattr(job, name) for name in JobView.model_fields if name != "attempts"}
+    return JobView.model_construct(**values, attempts=attempts)

@@ -1,0 +1,137 @@
+"""The composition root: which part gets which, and in which order they open and close.
+
+`create_app`'s keyword arguments are the test seam: a test hands in its store, kinds or clock; production takes the
+defaults. Importing this module does nothing.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from service import __version__, handlers
+from service.api import errors
+from service.api.auth import KeyRing
+from service.api.jobs import jobs_router
+from service.api.ops import ops_router
+from service.domain.job import StorageUnavailable
+from service.domain.ports import Clock, JobStore, Kind, StoreObserver, WorkerLimits
+from service.domain.queue import JobQueue
+from service.domain.retention import prune_for_ever
+from service.domain.worker import Worker
+from service.lifecycle import ConnectionClose, Lifecycle
+from service.settings import Settings
+from service.store import driver
+from service.store.sqlite import open_sqlite_store
+from service.telemetry import Telemetry
+from service.telemetry.logging import configure_logging
+
+OpenStore = Callable[[StoreObserver], AbstractAsyncContextManager[JobStore]]
+
+
+def create_app(
+    settings: Settings,
+    *,
+    kinds: Mapping[str, Kind] | None = None,
+    open_store: OpenStore | None = None,
+    export_traces: bool = False,
+    clock: Clock = time.time,
+) -> FastAPI:
+    """The ASGI application of one worker process. Opens nothing before its lifespan starts."""
+    configure_logging(format=settings.log_format, level=settings.log_level)
+    kinds = handlers.discover() if kinds is None else kinds
+    open_store = open_store or sqlite_store(settings)
+    keys = KeyRing(settings.api_keys_file)
+    development = settings.environment == "development"
+    telemetry = Telemetry(
+        kinds=tuple(kinds),
+        routes=(("POST", "/jobs"), ("GET", "/jobs"), ("GET", "/jobs/{job_id}"), ("POST", "/jobs/{job_id}/cancel")),
+        version=__version__,
+        sqlite_version=driver.sqlite_version(),
+        environment=settings.environment,
+        workers=settings.workers,
+        runtime_dir=settings.runtime_dir,
+        sample_ratio=settings.trace_sample_ratio,
+        loop_stall_seconds=settings.loop_stall_seconds,
+        export=export_traces,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Opens outwards in, closes in reverse: the traces are flushed last, when nothing can make a span any more."""
+        async with telemetry.open(), open_store(telemetry.store) as store:
+            limits = WorkerLimits(
+                concurrency=settings.job_concurrency,
+                lease_seconds=settings.lease_seconds,
+                drain_seconds=settings.drain_seconds,
+                options={"webhook_allow_loopback": settings.webhook_allow_loopback},
+            )
+            worker = Worker(store, telemetry.jobs, kinds, limits, clock=clock)
+            lifecycle = Lifecycle(worker, notice_seconds=settings.notice_seconds, event=telemetry.jobs.event)
+            app.state.store, app.state.lifecycle = store, lifecycle
+            app.state.queue = JobQueue(store, telemetry.jobs, clock=clock)
+            retention = settings.retention_hours * 3600
+            async with lifecycle.running(), background(prune_for_ever(store, telemetry.jobs, retention, clock=clock)):
+                telemetry.jobs.event("service_started", owner=worker.owner)
+                yield
+        if worker.abandoned:
+            # asyncio would wait for these tasks for ever: they swallow their cancellation.
+            os._exit(0)
+
+    async def checks() -> Mapping[str, str]:
+        database = "ok"
+        try:
+            await app.state.store.check()
+        except StorageUnavailable as problem:
+            database = str(problem)
+        lifecycle: Lifecycle = app.state.lifecycle
+        return {
+            "database": database,
+            "worker": lifecycle.worker_state,
+            "draining": "yes" if lifecycle.closing else "no",
+        }
+
+    async def exposition(accept: str) -> tuple[bytes, str]:
+        return await telemetry.exposition(accept, lambda: app.state.store.stats(clock()))
+
+    app = FastAPI(
+        title="Jobs service",
+        version=__version__,
+        summary="Post a job, it is durable before the answer, and a worker runs it.",
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # service.telemetry does it, once
+        docs_url="/docs" if development else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if development else None,
+    )
+    app.state.keys = keys
+    errors.install(app)
+    app.include_router(jobs_router(kinds))
+    app.include_router(ops_router(checks, exposition, development=development))
+    app.add_middleware(ConnectionClose, closing=lambda: app.state.lifecycle.closing)
+    app.add_middleware(telemetry.middleware, on_error=errors.internal_error, may_force_sampling=keys.is_operator)
+    return app
+
+
+def sqlite_store(settings: Settings) -> OpenStore:
+    return lambda observer: open_sqlite_store(
+        settings.database_path,
+        max_queued=settings.max_queued,
+        synchronous=settings.sqlite_synchronous,
+        runtime_dir=settings.runtime_dir,
+        observer=observer,
+    )
+
+
+@asynccontextmanager
+async def background(work: Awaitable[None]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

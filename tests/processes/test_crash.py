@@ -1,0 +1,46 @@
+"""What a crash keeps. `kill -9` is the real one."""
+
+import os
+import signal
+import sqlite3
+
+from tests.processes.conftest import StartService
+from tests.waiting import wait_until
+
+
+def test_jobs_of_a_killed_worker_run_again_after_the_lease_as_attempt_2(start_service: StartService) -> None:
+    service = start_service(workers=2, lease_seconds=1)
+    jobs = [service.submit(payload={"seconds": 2}) for _ in range(6)]
+    for job in jobs:
+        service.wait_for_state(job["id"], "running")
+    with sqlite3.connect(f"file:{service.database}?mode=ro", uri=True) as database:
+        owners = dict(database.execute("SELECT id, owner FROM job"))
+    victim = service.worker_pids()[0]
+    owner = service.lines("service_started", pid=victim)[0]["owner"]
+    lost = [job["id"] for job in jobs if owners[job["id"]] == owner]
+    assert lost, "the worker that is killed has jobs in flight"
+
+    os.kill(victim, signal.SIGKILL)
+
+    for job in jobs:
+        ended = service.wait_for_state(job["id"], "succeeded", "failed")
+        expected = (["lease_expired", "succeeded"], 2) if job["id"] in lost else (["succeeded"], 1)
+        assert ([attempt["outcome"] for attempt in ended["attempts"]], ended["attempt"]) == expected
+    wait_until(lambda: len(service.worker_pids()) == 3 and service.ready(), "the supervisor's new worker serves")
+    assert service.stop() == 0
+
+
+def test_a_supervisor_killed_with_9_leaves_no_worker_behind(start_service: StartService) -> None:
+    service = start_service(workers=2, drain_seconds=1)
+    workers = service.worker_pids()
+    service.signal(signal.SIGKILL)
+    service.wait()
+
+    def gone(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    wait_until(lambda: all(gone(pid) for pid in workers), "the workers stop when their supervisor is gone")
