@@ -43,13 +43,18 @@ lock: .venv/development ## Lock the dependencies again, with hashes
 ## Stack (needs Docker with Compose)
 
 up: ## Build and start the whole stack, wait until it is healthy, print the addresses
-	@./deploy/up
+	$(COMPOSE) up --build --detach --wait
+	@printf '\n  API         %s   (docs: /docs)\n' '$(HOST)'
+	@printf '  Grafana     http://localhost:$(or $(GRAFANA_PORT),3000)/grafana/   (admin, password in secrets/development/)\n'
+	@printf '  Prometheus  http://localhost:$(or $(PROMETHEUS_PORT),9090)\n  Jaeger      http://localhost:$(or $(JAEGER_PORT),16686)\n'
+	@printf '  Alerts      http://localhost:$(or $(ALERTMANAGER_PORT),9093)\n\n  Post a job:\n\n'
+	@printf '  curl -k %s/jobs -H "Authorization: Bearer dev-key" \\\n       -H "Content-Type: application/json" -d '"'"'{"kind": "sleep"}'"'"'\n\n' '$(HOST)'
 
 down: ## Stop the stack; its data stays (ARGS=-v deletes it)
 	$(COMPOSE) --profile '*' down $(ARGS)
 
 logs: ## Follow the service's log; REQUEST=id or JOB=id picks the lines of one
-	@./deploy/logs "$(REQUEST)" "$(JOB)"
+	@$(COMPOSE) logs --follow --no-log-prefix service $(if $(REQUEST)$(JOB),| grep --line-buffered -F '"$(REQUEST)$(JOB)"')
 
 verify: .venv/development ## Send a request and a job through the running stack and look for every trace of them
 	HOST=$(HOST) API_KEY_FILE=$(API_KEY_FILE) $(BIN)/pytest -v -p no:cacheprovider -m stack tests/stack

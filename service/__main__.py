@@ -2,11 +2,15 @@
 
 Read top to bottom: settings are read once, judged, the database is migrated once here in the parent, and uvicorn's
 supervisor spawns the workers, each of which calls `create_app` with these very settings.
+
+The commands import what they need themselves: `ping` is a health check that runs every few seconds, and loading the
+whole service for it would cost a second of CPU each time.
 """
 
 import argparse
 import http.client
 import json
+import logging
 import shutil
 import socket
 import sys
@@ -15,17 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from uvicorn import Config
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
-
-from service import check
-from service.api.auth import new_key
-from service.app import create_app
-from service.domain.job import StorageUnavailable
 from service.settings import Settings, StackSettings, TelemetryEnvironment, read_settings
-from service.store.migrations import migrate
-from service.telemetry.logging import configure_logging, get_logger
 
 USAGE_EXIT_CODE = 2
 KEEP_ALIVE_SECONDS = 75  # longer than the proxy keeps an idle connection: the one that may reuse it must close it
@@ -35,8 +29,18 @@ PING_SECONDS = 4
 
 def serve(arguments: Sequence[str]) -> int:
     """Run the service until SIGTERM or Ctrl-C."""
+    from uvicorn import Config
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    from service.app import create_app
+    from service.domain.job import StorageUnavailable
+    from service.store.migrations import migrate
+    from service.telemetry.logging import configure_logging, get_logger
+
     settings = _checked(read_settings(arguments))
     configure_logging(format=settings.log_format, level=settings.log_level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         migrate(settings.database_path)
         listener = socket.create_server(
@@ -79,6 +83,8 @@ def serve(arguments: Sequence[str]) -> int:
 
 def check_command(arguments: Sequence[str]) -> int:
     """Judge settings and secrets, say all that is wrong, exit 2; `--stack` also judges what stands around."""
+    from service import check
+
     stack = "--stack" in arguments
     settings = read_settings([each for each in arguments if each != "--stack"])
     found = check.problems(settings) + (check.stack_problems(settings, StackSettings()) if stack else [])
@@ -109,6 +115,8 @@ def ping(arguments: Sequence[str]) -> int:
 
 def api_key(arguments: Sequence[str]) -> int:
     """Make an API key: the key goes to its user, the line into SERVICE_API_KEYS_FILE."""
+    from service.api.auth import new_key
+
     parser = argparse.ArgumentParser(prog="python -m service api-key", description=api_key.__doc__)
     parser.add_argument("name", help="what the key is called, as in ada-laptop")
     parser.add_argument("user_id", help="whose jobs it may see")
@@ -145,6 +153,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _checked(settings: Settings) -> Settings:
+    from service import check
+
     if found := check.problems(settings):
         raise ValueError("\n".join(found))
     return settings

@@ -5,6 +5,7 @@ defaults. Importing this module does nothing.
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -42,6 +43,7 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application of one worker process. Opens nothing before its lifespan starts."""
     configure_logging(format=settings.log_format, level=settings.log_level)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # five lines a worker that say what ours say
     kinds = handlers.discover() if kinds is None else kinds
     open_store = open_store or sqlite_store(settings)
     keys = KeyRing(settings.api_keys_file)

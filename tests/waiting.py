@@ -1,4 +1,4 @@
-"""Waiting for a condition, bounded: the one place where tests poll. A bound that runs out is a failure, not a result."""
+"""Waiting for a condition, bounded: the one place where tests poll. A bound that runs out is a failure."""
 
 import asyncio
 import threading
@@ -27,6 +27,6 @@ async def wait_until_async(
     condition: Callable[[], Awaitable[Found]], what: str, bound_seconds: float = BOUND_SECONDS
 ) -> Found:
     async with asyncio.timeout(bound_seconds):
-        while not (found := await condition()):
+        while not (found := await condition()):  # noqa: ASYNC110  any condition, not only an event
             await asyncio.sleep(POLL_SECONDS)
     return found

@@ -170,7 +170,7 @@ class Worker:
     # What goes on beside the claiming.
 
     async def _listen(self) -> None:
-        while True:
+        while not (self._stopping.is_set() and self._idle.is_set()):
             await self._store.wait(self._limits.poll_seconds)
             self._wake.set()
 

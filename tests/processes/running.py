@@ -1,5 +1,6 @@
-"""The real service in real processes: `python -m service` on a free port, with its log, its workers and an OTLP sink."""
+"""The real service in real processes: `python -m service` on a free port, its log and its workers."""
 
+import contextlib
 import json
 import os
 import signal
@@ -32,7 +33,15 @@ class RunningService:
         }
         for name, value in environment.items():
             self._environment[name if name.isupper() else f"SERVICE_{name.upper()}"] = str(value)
-        self.client = httpx.Client(base_url=self.url, headers=KEY, timeout=30, trust_env=False)
+        # A connection for each request, so that any worker may answer it.
+        self.client = httpx.Client(
+            base_url=self.url,
+            headers=KEY,
+            timeout=30,
+            trust_env=False,
+            verify=False,  # noqa: S501  there is no TLS here, and its context costs 20 ms
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "RunningService":
@@ -81,8 +90,10 @@ class RunningService:
 
     def wait_for_state(self, job_id: str, *states: str) -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:
-            job = self.job(job_id)
-            return job if job["state"] in states else None
+            with contextlib.suppress(httpx.TransportError):  # the connection of a worker that was just killed
+                job = self.job(job_id)
+                return job if job["state"] in states else None
+            return None
 
         return wait_until(reached, f"job {job_id} in {states}") or {}
 
@@ -105,13 +116,9 @@ class RunningService:
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+            self._process.kill()
         for pid in self.worker_pids():
-            if Path(f"/proc/{pid}/cmdline").exists() and b"spawn" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
 

@@ -3,20 +3,19 @@
 import os
 import signal
 
-import httpx
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.processes.conftest import StartService
-from tests.processes.running import KEY, RunningService
+from tests.processes.running import RunningService
 from tests.waiting import wait_until
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
 
 def samples(service: RunningService) -> list[tuple[str, dict[str, str], float, object]]:
-    """Over a connection of its own, so that any worker may answer."""
-    text = httpx.get(f"{service.url}/metrics", headers=OPENMETRICS, trust_env=False).text
-    return [(s.name, s.labels, s.value, s.exemplar) for f in text_string_to_metric_families(text) for s in f.samples]
+    text = service.client.get("/metrics", headers=OPENMETRICS).text
+    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    return [(s.name, s.labels, s.value, s.exemplar) for f in families for s in f.samples]
 
 
 def submissions(service: RunningService) -> float:
@@ -31,9 +30,7 @@ def submissions(service: RunningService) -> float:
 def test_400_submissions_count_exactly_400_whichever_worker_is_asked(start_service: StartService) -> None:
     service = start_service(workers=4)
     for _ in range(400):
-        httpx.post(
-            f"{service.url}/jobs", json={"kind": "sleep", "payload": {"seconds": 0}}, headers=KEY, trust_env=False
-        )
+        service.submit(payload={"seconds": 0})
     assert {submissions(service) for _ in range(12)} == {400}
     found = samples(service)
     by_worker = {labels["worker"] for name, labels, value, _ in found if name == "process_cpu_seconds_total" and value}
