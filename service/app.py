@@ -72,7 +72,13 @@ def create_app(
                 options={"webhook_allow_loopback": settings.webhook_allow_loopback},
             )
             worker = Worker(store, telemetry.jobs, kinds, limits, clock=clock)
-            lifecycle = Lifecycle(worker, notice_seconds=settings.notice_seconds, event=telemetry.jobs.event)
+            lifecycle = Lifecycle(
+                worker,
+                drain_seconds=settings.drain_seconds,
+                notice_seconds=settings.notice_seconds,
+                runtime_dir=settings.runtime_dir,
+                event=telemetry.jobs.event,
+            )
             app.state.store, app.state.lifecycle = store, lifecycle
             app.state.queue = JobQueue(store, telemetry.jobs, clock=clock)
             retention = settings.retention_hours * 3600

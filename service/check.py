@@ -60,8 +60,8 @@ def _keys(settings: Settings) -> Iterator[str]:
 def _places(settings: Settings) -> Iterator[str]:
     folder = settings.database_path.absolute().parent
     existing = next(each for each in (folder, *folder.parents) if each.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        yield f"SERVICE_DATABASE_URL: {existing} is not writable by uid {os.getuid()}; SQLite writes beside its file"
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        yield f"SERVICE_DATABASE_URL: {existing} is no directory writable by uid {os.getuid()}; SQLite writes beside its file"
     if (runtime := settings.runtime_dir) is not None:
         if len(os.fsencode(runtime)) > SOCKET_PATH_LIMIT:
             yield f"SERVICE_RUNTIME_DIR: longer than {SOCKET_PATH_LIMIT} bytes, which Unix sockets cannot have"
@@ -80,7 +80,7 @@ def _production(settings: Settings) -> Iterator[str]:
     except (OSError, ValueError):
         return  # reported above
     if any(caller.digest.hex() in DEVELOPMENT_KEY_DIGESTS for caller in callers):
-        yield "SERVICE_API_KEYS_FILE: holds the well-known `dev-key`; make your own: python -m service api-key NAME USER"
+        yield "SERVICE_API_KEYS_FILE: holds the well-known `dev-key`; make one: python -m service api-key NAME USER"
 
 
 def _stack_production(stack: StackSettings) -> Iterator[str]:

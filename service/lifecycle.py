@@ -4,13 +4,16 @@ uvicorn closes its listeners the moment it sees SIGTERM, and what connects after
 the signal first, in this order:
 
 1. At once: the worker claims nothing more. HTTP goes on: a POST is durable for the next process.
-2. Running jobs get `drain_seconds`, then they are released without costing an attempt.
+2. Running jobs get `drain_seconds`, then they are released without costing an attempt. A worker that is done sooner
+   waits for its siblings: were it to close on its own, the proxy, which sees one service and not four workers, would
+   still send to it.
 3. `/readyz` answers 503 and answers carry `Connection: close` for `notice_seconds`, longer than the proxy's health
    interval, so that it has turned away before the listeners close.
 4. uvicorn's handler: listeners close, requests in flight end, the lifespan closes the store and flushes the traces.
 """
 
 import asyncio
+import fcntl
 import logging
 import multiprocessing
 import os
@@ -19,14 +22,16 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from service.domain.worker import Worker
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches the whole terminal group, and then the supervisor sends SIGTERM: one stop
 CRASH_EXIT_CODE = 70
+SIBLINGS_POLL_SECONDS = 0.05
 
 Event = Callable[..., None]
 
@@ -34,10 +39,14 @@ Event = Callable[..., None]
 class Lifecycle:
     """One worker process's way from start to stop. `event` writes a log line."""
 
-    def __init__(self, worker: Worker, *, notice_seconds: float, event: Event) -> None:
+    def __init__(
+        self, worker: Worker, *, drain_seconds: float, notice_seconds: float, runtime_dir: Path | None, event: Event
+    ) -> None:
         self.closing = False  # /readyz answers 503, and connections are asked to close
         self._worker = worker
+        self._drain_seconds = drain_seconds
         self._notice_seconds = notice_seconds
+        self._runtime_dir = runtime_dir
         self._event = event
         self._stop_asked_at: float | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -55,12 +64,13 @@ class Lifecycle:
         self._working = asyncio.create_task(self._worker.run(), name="worker")
         self._working.add_done_callback(self._crash_if_failed)
         uninstall = self._install_handlers()
-        try:
-            yield
-        finally:
-            self._worker.stop()
-            await asyncio.wait({self._working})
-            uninstall()
+        with _Siblings(self._runtime_dir) as self._siblings:
+            try:
+                yield
+            finally:
+                self._worker.stop()
+                await asyncio.wait({self._working})
+                uninstall()
 
     def _install_handlers(self) -> Callable[[], None]:
         if threading.current_thread() is not threading.main_thread():
@@ -94,8 +104,9 @@ class Lifecycle:
         assert self._working is not None  # noqa: S101  handlers are installed after it
         self._worker.stop()
         await asyncio.wait({self._working})
-        self.closing = True
         self._event("worker_drained")
+        await self._siblings.drained(self._drain_seconds)
+        self.closing = True
         await asyncio.sleep(self._notice_seconds)
         if callable(original):
             original(number, None)
@@ -107,6 +118,37 @@ class Lifecycle:
             return
         self._event("worker_crashed", logging.CRITICAL, error=error)
         os._exit(CRASH_EXIT_CODE)
+
+
+class _Siblings:
+    """Lets the workers of one service close together: each holds a shared lock until its jobs have ended, so an
+    exclusive one can be had once all have. The kernel drops the lock of a worker that dies."""
+
+    def __init__(self, runtime_dir: Path | None) -> None:
+        self._path = None if runtime_dir is None else runtime_dir / "draining.lock"
+
+    def __enter__(self) -> Self:
+        self._file = None if self._path is None else self._path.open("ab")
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_SH)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    async def drained(self, bound_seconds: float) -> None:
+        """Returns when no worker has running jobs, or after the time that they may take."""
+        deadline = time.monotonic() + bound_seconds
+        while self._file is not None and time.monotonic() < deadline:
+            try:
+                # Taking the exclusive lock gives up the shared one first, whether it succeeds or not.
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                await asyncio.sleep(SIBLINGS_POLL_SECONDS)
+            else:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+                return
 
 
 def _end_with_parent() -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-BOUND_SECONDS = 30.0
+BOUND_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 

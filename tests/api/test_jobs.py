@@ -11,8 +11,18 @@ from tests.api.conftest import OTHER_KEY
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 JOB_FIELDS = [
-    *("id", "kind", "payload", "state", "priority", "attempt", "max_attempts", "timeout_seconds", "run_at", "created_at"),
-    *("started_at", "finished_at", "result", "error", "cancel_requested", "user_id", "request_id", "trace_id"),
+    *("id", "kind", "payload", "state", "priority", "attempt", "max_attempts", "timeout_seconds", "run_at"),
+    *(
+        "created_at",
+        "started_at",
+        "finished_at",
+        "result",
+        "error",
+        "cancel_requested",
+        "user_id",
+        "request_id",
+        "trace_id",
+    ),
     *("version", "attempts"),
 ]
 
