@@ -50,7 +50,7 @@ def create_app(
     development = settings.environment == "development"
     telemetry = Telemetry(
         kinds=tuple(kinds),
-        routes=(("POST", "/jobs"), ("GET", "/jobs"), ("GET", "/jobs/{job_id}"), ("POST", "/jobs/{job_id}/cancel")),
+        routes=(("POST", "/jobs"), ("GET", "/jobs"), ("GET", "/jobs/{id}"), ("POST", "/jobs/{id}/cancel")),
         version=__version__,
         sqlite_version=driver.sqlite_version(),
         environment=settings.environment,

@@ -61,7 +61,7 @@ def _places(settings: Settings) -> Iterator[str]:
     folder = settings.database_path.absolute().parent
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
-        yield f"SERVICE_DATABASE_URL: {existing} is no directory writable by uid {os.getuid()}; SQLite writes beside its file"
+        yield f"SERVICE_DATABASE_URL: {existing} is no directory that uid {os.getuid()} can write, as SQLite must"
     if (runtime := settings.runtime_dir) is not None:
         if len(os.fsencode(runtime)) > SOCKET_PATH_LIMIT:
             yield f"SERVICE_RUNTIME_DIR: longer than {SOCKET_PATH_LIMIT} bytes, which Unix sockets cannot have"

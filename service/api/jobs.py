@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
 
 from service.api.dependencies import Queue, UserId
@@ -19,6 +19,8 @@ from service.domain.queue import Submission
 
 JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 RETRY_AFTER_SECONDS = "1"
+
+JobId = Annotated[str, Path(alias="id", description="a job's UUIDv7")]
 
 
 def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
@@ -48,9 +50,9 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         )
         return _job_response(job, HTTPStatus.ACCEPTED, Location=f"/jobs/{job.id}")
 
-    @router.get("/jobs/{job_id}", response_model=JobView, summary="Get a job")
+    @router.get("/jobs/{id}", response_model=JobView, summary="Get a job")
     async def get(
-        job_id: str, queue: Queue, user_id: UserId, if_none_match: Annotated[str | None, Header()] = None
+        job_id: JobId, queue: Queue, user_id: UserId, if_none_match: Annotated[str | None, Header()] = None
     ) -> Response:
         """With its attempts. `If-None-Match` with the last `ETag` gives 304 while nothing changed."""
         job = await queue.get(_well_formed(job_id), user_id)
@@ -77,8 +79,8 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         view = PageView.model_construct(items=[job_view(job) for job in page.items], next=page.next)
         return Response(view.model_dump_json(), HTTPStatus.OK, headers, "application/json")
 
-    @router.post("/jobs/{job_id}/cancel", response_model=JobView, summary="Cancel a job")
-    async def cancel(job_id: str, queue: Queue, user_id: UserId) -> Response:
+    @router.post("/jobs/{id}/cancel", response_model=JobView, summary="Cancel a job")
+    async def cancel(job_id: JobId, queue: Queue, user_id: UserId) -> Response:
         """A queued job is cancelled at once (200); a running one is asked to end (202); an ended one stays (200)."""
         job = await queue.cancel(_well_formed(job_id), user_id)
         return _job_response(job, HTTPStatus.ACCEPTED if job.state is State.RUNNING else HTTPStatus.OK)

@@ -53,7 +53,7 @@ def store() -> BreakableStore:
 def settings(tmp_path: Path) -> Settings:
     keys = tmp_path / "api_keys"
     keys.write_text(Path("secrets/development/api_keys").read_text() + other_line() + "\n")
-    return Settings(api_keys_file=keys, job_concurrency=0, log_format="json", workers=1, _env_file=None)  # type: ignore[call-arg]
+    return Settings(api_keys_file=keys, job_concurrency=0, log_format="json", workers=1, _env_file=None)
 
 
 def other_line() -> str:

@@ -38,7 +38,9 @@ class Bench:
             found = await self.queue.get(job.id, "u")
             return found if found.state.terminal else None
 
-        return await wait_until_async(terminal, "the job ended")  # type: ignore[return-value]
+        ended = await wait_until_async(terminal, "the job ended")
+        assert ended is not None
+        return ended
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

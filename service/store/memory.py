@@ -1,0 +1,154 @@
+"""`JobStore` in the memory of one process: for tests and for reading, as it is the shortest statement of the port."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from service.domain.job import Attempt, Job, JobNotFound, Outcome, QueueFull, Settlement, State
+from service.domain.ports import Claimed, Page, Query, Receipt, Stats
+from service.store import cursor, rows, transition
+
+
+class MemoryJobStore:
+    def __init__(self, *, max_queued: int = 100_000, lease_clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_queued = max_queued
+        self._lease_clock = lease_clock
+        self._lock = threading.Lock()  # heartbeats come from a thread
+        self._seqs: dict[str, int] = {}  # job id -> its place in the order of submission
+        self._jobs: dict[int, Job] = {}
+        self._history: dict[int, tuple[Attempt, ...]] = {}
+        self._leases: dict[int, tuple[str, float]] = {}  # owner, and until when
+        self._next_seq = 1
+        self._changed = asyncio.Event()
+
+    async def add(self, job: Job) -> Receipt:
+        rows.to_json(job.payload)  # refuses what cannot be stored elsewhere
+        with self._lock:
+            if sum(other.state is State.QUEUED for other in self._jobs.values()) >= self._max_queued:
+                raise QueueFull(f"{self._max_queued} jobs are queued")
+            self._seqs[job.id] = seq = self._next_seq
+            self._next_seq += 1
+            self._jobs[seq] = job
+            self._history[seq] = ()
+        self._changed.set()
+        return Receipt(batch_size=1, waited_seconds=0.0)
+
+    async def get(self, job_id: str, user_id: str) -> Job:
+        with self._lock:
+            return self._whole(self._find(job_id, user_id))
+
+    async def list(self, query: Query) -> Page:
+        before = cursor.decode(query.cursor)
+        with self._lock:
+            found = [seq for seq, job in self._jobs.items() if seq < before and _matches(job, query)]
+        found.sort(reverse=True)
+        shown = found[: query.limit]
+        return Page(
+            items=[self._jobs[seq] for seq in shown],
+            next=cursor.encode(shown[-1]) if len(found) > query.limit else None,
+        )
+
+    async def cancel(self, job_id: str, user_id: str, now: float) -> Job:
+        with self._lock:
+            seq = self._find(job_id, user_id)
+            self._jobs[seq] = transition.cancelled(self._jobs[seq], now)
+            return self._whole(seq)
+
+    async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
+        with self._lock:
+            expired = [seq for seq, (_, until) in self._leases.items() if until < self._lease_clock()]
+            for seq in expired:
+                self._end(seq, *transition.expired(self._jobs[seq], now))
+            ended = [self._jobs[seq] for seq in expired]
+            queued = [seq for seq, job in self._jobs.items() if job.state is State.QUEUED]
+            due = [seq for seq in queued if self._jobs[seq].run_at <= now]
+            due.sort(key=lambda seq: (-self._jobs[seq].priority, self._jobs[seq].run_at, seq))
+            for seq in due[:limit]:
+                self._jobs[seq] = transition.started(self._jobs[seq], now)
+                self._leases[seq] = (owner, self._lease_clock() + lease_seconds)
+            later = [self._jobs[seq].run_at for seq in queued if self._jobs[seq].run_at > now]
+            return Claimed(
+                jobs=[self._jobs[seq] for seq in due[:limit]], expired=ended, next_run_at=min(later, default=None)
+            )
+
+    async def finish(self, owner: str, settlement: Settlement) -> Outcome | None:
+        rows.to_json(settlement.result)
+        with self._lock:
+            seq = self._held(owner, settlement.job_id, settlement.attempt)
+            if seq is None:
+                return None
+            job, ended = transition.settled(self._jobs[seq], settlement)
+            self._end(seq, job, ended)
+        self._changed.set()
+        return ended.outcome
+
+    def heartbeat(self, owner: str, held: Mapping[str, int], lease_seconds: float) -> frozenset[str]:
+        lost = set()
+        with self._lock:
+            for job_id, attempt in held.items():
+                seq = self._held(owner, job_id, attempt)
+                if seq is None:
+                    lost.add(job_id)
+                else:
+                    self._leases[seq] = (owner, self._lease_clock() + lease_seconds)
+        return frozenset(lost)
+
+    async def cancellations(self, owner: str) -> frozenset[str]:
+        with self._lock:
+            held = [self._jobs[seq] for seq, lease in self._leases.items() if lease[0] == owner]
+        return frozenset(job.id for job in held if job.cancel_requested)
+
+    async def wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        self._changed.clear()
+
+    async def prune(self, before: float, limit: int) -> int:
+        with self._lock:
+            ended = [seq for seq, job in self._jobs.items() if job.finished_at is not None and job.finished_at < before]
+            for seq in ended[:limit]:
+                del self._seqs[self._jobs.pop(seq).id], self._history[seq]
+        return len(ended[:limit])
+
+    async def stats(self, now: float) -> Stats:
+        with self._lock:
+            jobs = list(self._jobs.values())
+        counts = Counter(job.state for job in jobs)
+        runnable = [job.run_at for job in jobs if job.state is State.QUEUED]
+        running = [job.started_at for job in jobs if job.state is State.RUNNING and job.started_at is not None]
+        return Stats(
+            jobs={state: counts[state] for state in State},
+            oldest_runnable_age_seconds=max(0.0, now - min(runnable, default=now)),
+            oldest_running_age_seconds=max(0.0, now - min(running, default=now)),
+        )
+
+    async def check(self) -> None:
+        """Memory is always there."""
+
+    def _find(self, job_id: str, user_id: str) -> int:
+        seq = self._seqs.get(job_id)
+        if seq is None or self._jobs[seq].user_id != user_id:
+            raise JobNotFound(job_id)
+        return seq
+
+    def _held(self, owner: str, job_id: str, attempt: int) -> int | None:
+        """Fencing: the job's place if `owner` holds the lease of that attempt."""
+        seq = self._seqs.get(job_id)
+        if seq is None or seq not in self._leases:
+            return None
+        return seq if self._leases[seq][0] == owner and self._jobs[seq].attempt == attempt else None
+
+    def _end(self, seq: int, job: Job, attempt: Attempt) -> None:
+        del self._leases[seq]
+        self._jobs[seq] = job
+        self._history[seq] += (attempt,)
+
+    def _whole(self, seq: int) -> Job:
+        return transition.with_history(self._jobs[seq], self._history[seq])
+
+
+def _matches(job: Job, query: Query) -> bool:
+    return job.user_id == query.user_id and query.state in (None, job.state) and query.kind in (None, job.kind)

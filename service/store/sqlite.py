@@ -1,0 +1,138 @@
+"""`JobStore` on one SQLite file, shared by the processes of one machine.
+
+Reads run on a few read-only connections in their own threads; every change goes through the writer's group commit.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from service.domain.job import Job, Outcome, Settlement
+from service.domain.ports import Claimed, Page, Query, Receipt, Stats, StoreObserver
+from service.store import claims, cursor, lease, readers, reads, rows, statements
+from service.store.database import Database
+from service.store.driver import Synchronous, sqlite3
+from service.store.lease import LeaseClock
+from service.store.lock import WriteLock
+from service.store.wakeup import Wakeup
+from service.store.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_sqlite_store(
+    path: Path,
+    *,
+    max_queued: int = 100_000,
+    synchronous: Synchronous = "FULL",
+    runtime_dir: Path | None = None,
+    observer: StoreObserver | None = None,
+    lease_clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator["SqliteJobStore"]:
+    """The store on an existing, migrated database. `runtime_dir`: where its processes wake each other by sockets.
+
+    Raises `StorageUnavailable` when the file is missing or not at the revision of this version.
+    """
+    wakeup = Wakeup(runtime_dir)
+    clock = LeaseClock(lease_clock, lease.boot_id())
+    add = partial(statements.add, max_queued=max_queued)
+    # Heartbeats first: a claim expires leases. Then what makes jobs runnable, then who takes them.
+    order = (statements.heartbeat, statements.finish, statements.cancel, add, claims.claim, statements.prune)
+    with WriteLock(path) as lock, wakeup.listening():
+        database = Database(path, lock, synchronous, observer or _Nobody())
+        writer = Writer(database, lock, order, wakeup, observer or _Nobody())
+        with ThreadPoolExecutor(readers.CONNECTIONS, "store-reader") as threads:
+            await writer.open()
+            try:
+                yield SqliteJobStore(database, writer, wakeup, threads, clock, add)
+            finally:
+                await writer.close()
+
+
+class SqliteJobStore:
+    """Made by `open_sqlite_store`."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        wakeup: Wakeup,
+        threads: ThreadPoolExecutor,
+        clock: LeaseClock,
+        add: statements.Add,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._wakeup = wakeup
+        self._threads = threads
+        self._clock = clock
+        self._add = add
+
+    async def add(self, job: Job) -> Receipt:
+        return (await self._writer.run(self._add, rows.new_row(job)))[1]
+
+    async def get(self, job_id: str, user_id: str) -> Job:
+        return await self._read(reads.get, job_id, user_id)
+
+    async def list(self, query: Query) -> Page:
+        return await self._read(reads.page, query, cursor.decode(query.cursor))
+
+    async def cancel(self, job_id: str, user_id: str, now: float) -> Job:
+        job: Job = (await self._writer.run(statements.cancel, statements.Cancel(job_id, user_id, now)))[0]
+        return job
+
+    async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
+        call = claims.Claim(owner, limit, lease_seconds, now, self._clock)
+        claimed: Claimed = (await self._writer.run(claims.claim, call))[0]
+        return claimed
+
+    async def finish(self, owner: str, settlement: Settlement) -> Outcome | None:
+        outcome: Outcome | None = (await self._writer.run(statements.finish, statements.Finish(owner, settlement)))[0]
+        return outcome
+
+    def heartbeat(self, owner: str, held: Mapping[str, int], lease_seconds: float) -> frozenset[str]:
+        call = statements.Heartbeat(owner, dict(held), lease_seconds, self._clock)
+        lost: frozenset[str] = self._writer.run_blocking(statements.heartbeat, call)
+        return lost
+
+    async def cancellations(self, owner: str) -> frozenset[str]:
+        return await self._read(reads.cancellations, owner)
+
+    async def wait(self, seconds: float) -> None:
+        await self._wakeup.wait(seconds)
+
+    async def prune(self, before: float, limit: int) -> int:
+        deleted: int = (await self._writer.run(statements.prune, statements.Prune(before, limit)))[0]
+        return deleted
+
+    async def stats(self, now: float) -> Stats:
+        return await self._read(reads.stats, self._database, now)
+
+    async def check(self) -> None:
+        self._writer.check()
+
+    async def _read(
+        self, read: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **options: P.kwargs
+    ) -> T:
+        def run() -> T:
+            with self._database.readers.snapshot() as connection:
+                return read(connection, *arguments, **options)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+class _Nobody:
+    """A `StoreObserver` who does not listen."""
+
+    def committed(self, seconds: float, batch_size: int) -> None: ...
+
+    def busy(self) -> None: ...
+
+    def event(self, message: str, level: int = 0, **facts: Any) -> None: ...

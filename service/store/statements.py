@@ -1,0 +1,139 @@
+"""The SQL of every change but the claim. Each function runs many calls inside one open transaction.
+
+It takes the transaction and the calls' arguments, and returns their results in order; a result that is an exception is
+raised to its caller alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from service.domain.job import Job, JobNotFound, Outcome, QueueFull, Settlement, State
+from service.store import rows, transition
+from service.store.driver import sqlite3
+from service.store.lease import LeaseClock
+from service.store.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, Row
+
+
+@dataclass(slots=True)
+class Transaction:
+    connection: sqlite3.Connection
+    runnable: bool = False  # it made jobs claimable
+    more: bool = False  # it filled a worker's slots, and others may find more to claim
+
+
+class Cancel(NamedTuple):
+    job_id: str
+    user_id: str
+    now: float
+
+
+class Finish(NamedTuple):
+    owner: str
+    settlement: Settlement
+
+
+class Heartbeat(NamedTuple):
+    owner: str
+    held: Mapping[str, int]
+    lease_seconds: float
+    clock: LeaseClock
+
+
+class Prune(NamedTuple):
+    before: float
+    limit: int
+
+
+Add = Callable[[Transaction, Sequence[Row]], Sequence[QueueFull | None]]
+"""`add`, with the limit of the queue filled in."""
+
+SELECT = f"SELECT {', '.join(JOB_COLUMNS)} FROM job"  # noqa: S608  constant names
+
+HISTORY = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM attempt WHERE job_seq = ? ORDER BY job_version"  # noqa: S608
+
+# OR FAIL: the default, ABORT, makes SQLite copy every page that a statement with triggers is about to change, which
+# doubles its time. It serves to undo one statement; here an error always undoes the whole transaction or savepoint.
+INSERT = """INSERT OR FAIL INTO job (id, kind, user_id, created_at, run_at, state, priority, attempt, max_attempts,
+    timeout_seconds, request_id, trace_id, traceparent, version, due, payload, cancel_requested, lease_expired)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"""
+
+UPDATE = """UPDATE OR FAIL job SET state = ?2, run_at = ?3, due = ?4, attempt = ?5, finished_at = ?6,
+    cancel_requested = ?7, version = ?8, lease_expired = ?9, error = ?10, result = ?11,
+    owner = iif(?2 = 'running', owner, NULL) WHERE seq = ?1"""
+
+RECORD = "INSERT OR FAIL INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+RENEW = """UPDATE OR FAIL job SET lease_until = ?, lease_boot = ?
+    WHERE id = ? AND owner = ? AND attempt = ? AND state = 'running'"""
+
+PRUNE = """DELETE FROM job WHERE seq IN
+    (SELECT seq FROM job INDEXED BY job_ended WHERE finished_at < ? ORDER BY finished_at LIMIT ?)"""
+
+
+def heartbeat(transaction: Transaction, calls: Sequence[Heartbeat]) -> list[frozenset[str]]:
+    def lost(call: Heartbeat) -> frozenset[str]:
+        until = (
+            call.clock.now() + call.lease_seconds
+        )  # read here, not at the call: the wait for the lock costs no lease
+        renew = transaction.connection.execute
+        return frozenset(
+            job_id
+            for job_id, attempt in call.held.items()
+            if not renew(RENEW, (until, call.clock.boot, job_id, call.owner, attempt)).rowcount
+        )
+
+    return [lost(call) for call in calls]
+
+
+def finish(transaction: Transaction, calls: Sequence[Finish]) -> list[Outcome | None]:
+    return [_finish(transaction, call.owner, call.settlement) for call in calls]
+
+
+def _finish(transaction: Transaction, owner: str, settlement: Settlement) -> Outcome | None:
+    row = transaction.connection.execute(
+        f"{SELECT} WHERE id = ? AND owner = ? AND attempt = ? AND state = 'running'",
+        (settlement.job_id, owner, settlement.attempt),
+    ).fetchone()
+    if row is None:
+        return None
+    job, ended = transition.settled(rows.job_of(row), settlement)
+    save(transaction, row[0], job, due=job.run_at <= settlement.finished_at or ended.outcome is Outcome.RELEASED)
+    transaction.connection.execute(RECORD, rows.attempt_row(row[0], job.version, ended))
+    return ended.outcome
+
+
+def cancel(transaction: Transaction, calls: Sequence[Cancel]) -> list[Job | JobNotFound]:
+    return [_cancel(transaction, call) for call in calls]
+
+
+def _cancel(transaction: Transaction, call: Cancel) -> Job | JobNotFound:
+    execute = transaction.connection.execute
+    row = execute(f"{SELECT} WHERE id = ? AND user_id = ?", (call.job_id, call.user_id)).fetchone()
+    if row is None:
+        return JobNotFound(call.job_id)
+    before = rows.job_of(row)
+    job = transition.cancelled(before, call.now)
+    if job is not before:
+        save(transaction, row[0], job, due=False)
+    return transition.with_history(job, rows.attempts_of(execute(HISTORY, (row[0],))))
+
+
+def add(transaction: Transaction, calls: Sequence[Row], *, max_queued: int) -> list[QueueFull | None]:
+    execute = transaction.connection.execute
+    (queued,) = execute("SELECT jobs FROM counter WHERE state = 'queued'").fetchone()
+    accepted = calls[: max(0, max_queued - queued)]
+    transaction.connection.executemany(INSERT, accepted)
+    transaction.runnable |= any(row[rows.DUE] for row in accepted)
+    refused = len(calls) - len(accepted)
+    return [None] * len(accepted) + [QueueFull(f"{max_queued} jobs are queued") for _ in range(refused)]
+
+
+def prune(transaction: Transaction, calls: Sequence[Prune]) -> list[int]:
+    return [transaction.connection.execute(PRUNE, call).rowcount for call in calls]
+
+
+def save(transaction: Transaction, seq: int, job: Job, due: bool) -> None:
+    """Store what a step made of a job. A job that no longer runs has no owner, so its old worker can change nothing."""
+    transaction.connection.execute(UPDATE, (seq, *rows.changed_row(job, due)))
+    transaction.runnable |= due and job.state is State.QUEUED

@@ -1,0 +1,74 @@
+"""What each step makes of a job: pure functions, shared by both stores, so that they cannot disagree."""
+
+from dataclasses import replace
+from typing import Any
+
+from service.domain.job import NEXT_STATE, TRANSITIONS, Attempt, Job, Outcome, Settlement, State
+
+LEASE_EXPIRED = "the worker's lease expired"
+
+
+def started(job: Job, now: float) -> Job:
+    return _moved(job, State.RUNNING, attempt=job.attempt + 1, started_at=now)
+
+
+def settled(job: Job, settlement: Settlement) -> tuple[Job, Attempt]:
+    """The job after its attempt ended as reported, and that attempt. A requested cancel keeps it out of the queue."""
+    outcome = settlement.outcome
+    if job.cancel_requested and NEXT_STATE[outcome] is State.QUEUED:
+        outcome = Outcome.CANCELLED
+    state = NEXT_STATE[outcome]
+    changes: dict[str, Any] = {"lease_expired": False, "error": settlement.error or job.error}
+    if state.terminal:
+        changes["finished_at"] = settlement.finished_at
+    if outcome is Outcome.SUCCEEDED:
+        changes |= {"result": settlement.result, "error": None}
+    elif outcome is Outcome.RETRIED:
+        changes["run_at"] = settlement.finished_at if settlement.retry_at is None else settlement.retry_at
+    elif outcome is Outcome.RELEASED:
+        changes["attempt"] = job.attempt - 1
+    ended = _ended(job, settlement.finished_at, outcome, settlement.error, settlement.trace_id)
+    return _moved(job, state, **changes), ended
+
+
+def expired(job: Job, now: float) -> tuple[Job, Attempt]:
+    """The job after its worker vanished, and the attempt that this cost."""
+    ended = _ended(job, now, Outcome.LEASE_EXPIRED, LEASE_EXPIRED, _submission_trace(job))
+    if job.cancel_requested:
+        return _moved(job, State.CANCELLED, finished_at=now, error=LEASE_EXPIRED), ended
+    if job.attempt >= job.max_attempts:
+        return _moved(job, State.FAILED, finished_at=now, error=LEASE_EXPIRED), ended
+    return _moved(job, State.QUEUED, run_at=now, error=LEASE_EXPIRED, lease_expired=True), ended
+
+
+def cancelled(job: Job, now: float) -> Job:
+    """The job after a client asked to cancel it: the same object if that changes nothing."""
+    if job.state is State.QUEUED:
+        return _moved(job, State.CANCELLED, finished_at=now)
+    if job.state is State.RUNNING and not job.cancel_requested:
+        return replace(job, cancel_requested=True, version=job.version + 1)
+    return job
+
+
+def with_history(job: Job, ended: tuple[Attempt, ...]) -> Job:
+    """The job with its ended attempts and, if one runs, that one."""
+    if job.state is State.RUNNING and job.started_at is not None:
+        ended += (Attempt(number=job.attempt, started_at=job.started_at, trace_id=_submission_trace(job)),)
+    return replace(job, attempts=ended)
+
+
+def _moved(job: Job, state: State, **changes: Any) -> Job:
+    assert state in TRANSITIONS[job.state], f"{job.state} -> {state}"  # noqa: S101
+    return replace(job, state=state, version=job.version + 1, **changes)
+
+
+def _ended(job: Job, now: float, outcome: Outcome, error: str | None, trace_id: str | None) -> Attempt:
+    started_at = now if job.started_at is None else job.started_at
+    return Attempt(
+        number=job.attempt, started_at=started_at, finished_at=now, outcome=outcome, error=error, trace_id=trace_id
+    )
+
+
+def _submission_trace(job: Job) -> str | None:
+    """Only the first attempt is part of the submission's trace; the trace of a later one is known to its worker."""
+    return job.trace_id if job.attempt == 1 else None

@@ -1,0 +1,76 @@
+"""One attempt as seen from outside: its metrics, its log line, and what its span says."""
+
+import logging
+import time
+
+from opentelemetry.trace import Span
+from structlog.typing import FilteringBoundLogger
+
+from service.domain.job import NEXT_STATE, Job, Outcome, Settlement
+from service.telemetry import spans
+from service.telemetry.metrics import FENCED, Metrics
+
+_LINES: dict[Outcome, tuple[str, int]] = {
+    Outcome.SUCCEEDED: ("job_succeeded", logging.INFO),
+    Outcome.RETRIED: ("job_retried", logging.WARNING),
+    Outcome.FAILED: ("job_failed", logging.ERROR),
+    Outcome.CANCELLED: ("job_cancelled", logging.INFO),
+    Outcome.RELEASED: ("job_released", logging.INFO),
+}
+
+
+class AttemptTelemetry:
+    """One attempt, from its claim to its settlement."""
+
+    def __init__(self, job: Job, span: Span, metrics: Metrics, log: FilteringBoundLogger) -> None:
+        self._job = job
+        self._span = span
+        self._metrics = metrics
+        self._log = log
+        self._since = time.perf_counter()
+        self._kind = metrics.kind(job.kind)
+        self._exemplar = spans.exemplar(span)
+        self._runnable_at = max(job.run_at, job.created_at)
+        started_at = self._runnable_at if job.started_at is None else job.started_at
+        self._waited = max(0.0, started_at - self._runnable_at)  # the wall clock may step back
+        metrics.wait.labels(self._kind).observe(self._waited, self._exemplar)
+
+    @property
+    def trace_id(self) -> str | None:
+        context = self._span.get_span_context()
+        return f"{context.trace_id:032x}" if context.is_valid else None
+
+    def settled(self, outcome: Outcome | None, settlement: Settlement, error: BaseException | None) -> None:
+        elapsed = time.perf_counter() - self._since
+        self._measure(outcome, settlement, elapsed)
+        self._describe(outcome, settlement, error)
+        message, level = ("job_finish_fenced", logging.WARNING) if outcome is None else _LINES[outcome]
+        self._log.log(
+            level,
+            message,
+            kind=self._job.kind,
+            attempt=self._job.attempt,
+            elapsed=round(elapsed, 6),
+            waited=round(self._waited, 6),
+            error=settlement.error,
+            exc_info=error if outcome is Outcome.FAILED else None,
+        )
+
+    def _measure(self, outcome: Outcome | None, settlement: Settlement, elapsed: float) -> None:
+        metrics, kind = self._metrics, self._kind
+        ended = outcome or FENCED
+        metrics.attempts.labels(kind, ended).inc()
+        metrics.run.labels(kind, ended).observe(elapsed, self._exemplar)
+        if outcome is None:
+            metrics.finishes_fenced.inc()
+        elif NEXT_STATE[outcome].terminal:
+            since = self._job.attempts[0].started_at if len(self._job.attempts) > 1 else self._runnable_at
+            metrics.completion.labels(kind).observe(max(0.0, settlement.finished_at - since), self._exemplar)
+
+    def _describe(self, outcome: Outcome | None, settlement: Settlement, error: BaseException | None) -> None:
+        span = self._span
+        if not span.is_recording():
+            return
+        span.set_attribute("job.outcome", outcome or FENCED)
+        if outcome in (Outcome.FAILED, Outcome.RETRIED):
+            spans.failed(span, error, settlement.error)

@@ -1,0 +1,122 @@
+"""What the queue and the worker do, as metrics, spans and one log line per attempt: the domain's `JobObserver`."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import context as otel
+from opentelemetry.trace import Link, Span, SpanKind, get_current_span
+from structlog.typing import FilteringBoundLogger
+
+from service.domain.job import Job, Outcome, QueueFull, StorageUnavailable
+from service.telemetry import spans
+from service.telemetry.attempt import AttemptTelemetry
+from service.telemetry.context import facts
+from service.telemetry.event import write_event
+from service.telemetry.metrics import Metrics
+from service.telemetry.submission import SubmissionTelemetry
+from service.telemetry.tracing import Tracing
+
+
+class JobTelemetry:
+    def __init__(self, metrics: Metrics, tracing: Tracing, log: FilteringBoundLogger) -> None:
+        self._metrics = metrics
+        self._tracing = tracing
+        self._log = log
+        self._busy = metrics.slots.labels("busy")
+        self._free = metrics.slots.labels("free")
+
+    @contextmanager
+    def submission(self, job: Job) -> Iterator[SubmissionTelemetry]:
+        metrics = self._metrics
+        span = self._tracing.tracer.start_span("store.submit")
+        submission = SubmissionTelemetry(span)
+        outcome = "failed"
+        try:
+            yield submission
+            outcome = "accepted"
+            metrics.submitted.labels(metrics.kind(job.kind)).inc()
+        except QueueFull:
+            outcome = "rejected"  # by intent, not by fault
+            metrics.rejected.labels("queue_full").inc()
+            raise
+        except StorageUnavailable as error:
+            metrics.rejected.labels("storage_unavailable").inc()
+            spans.failed(span, error)
+            raise
+        except BaseException as error:
+            spans.failed(span, error)
+            raise
+        finally:
+            span.set_attributes({"job.id": job.id, "job.kind": job.kind, "submission.outcome": outcome})
+            span.end()
+            metrics.submit.labels(outcome).observe(submission.seconds(), spans.exemplar(span))
+
+    @contextmanager
+    def attempt(self, job: Job) -> Iterator[AttemptTelemetry]:
+        span = self._start_span(job)
+        known = facts.set({"request_id": job.request_id, "user_id": job.user_id, "job_id": job.id})
+        current = spans.entered(span)
+        attempt = AttemptTelemetry(job, span, self._metrics, self._log)
+        try:
+            yield attempt
+        except BaseException as error:
+            spans.failed(span, error)
+            raise
+        finally:
+            span.end()
+            otel.detach(current)
+            facts.reset(known)
+
+    def lease_expired(self, job: Job) -> None:
+        metrics = self._metrics
+        kind = metrics.kind(job.kind)
+        metrics.leases_expired.inc()
+        metrics.attempts.labels(kind, Outcome.LEASE_EXPIRED).inc()
+        if job.state.terminal and job.finished_at is not None:
+            metrics.completion.labels(kind).observe(max(0.0, job.finished_at - job.created_at))
+        self._log.warning(
+            "job_lease_expired",
+            job_id=job.id,
+            kind=job.kind,
+            attempt=job.attempt,
+            state=job.state,
+            request_id=job.request_id,
+            user_id=job.user_id,
+        )
+
+    def slots(self, busy: int, free: int) -> None:
+        self._busy.set(busy)
+        self._free.set(free)
+
+    def event(self, message: str, level: int = logging.INFO, **facts: Any) -> None:
+        write_event(self._log, message, level, facts)
+
+    def _start_span(self, job: Job) -> Span:
+        """The first attempt is a child of the submission's request. A later one, or one after a crash, is a trace of
+        its own, linked to it: hours may lie between, and one trace would hide which attempt took how long."""
+        submitter = spans.extracted(job.traceparent)
+        origin = get_current_span(submitter).get_span_context()
+        first = job.attempt == 1 and not job.lease_expired and len(job.attempts) <= 1
+        if first or not origin.is_valid:
+            span = self._tracing.tracer.start_span("job.process", submitter, SpanKind.CONSUMER)
+        else:
+            context = spans.decided(origin.trace_flags.sampled)  # a job is traced in all its attempts or in none
+            span = self._tracing.tracer.start_span("job.process", context, SpanKind.CONSUMER, links=[Link(origin)])
+        if span.is_recording():
+            span.set_attributes(
+                {
+                    "messaging.system": "jobs-service",
+                    "messaging.operation.name": "process",
+                    "messaging.operation.type": "process",
+                    "messaging.destination.name": "jobs",
+                    "messaging.message.id": job.id,
+                    "job.id": job.id,
+                    "job.kind": job.kind,
+                    "job.attempt": job.attempt,
+                }
+            )
+            if job.lease_expired:
+                span.add_event("lease_expired")
+        return span

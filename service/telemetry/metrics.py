@@ -1,0 +1,136 @@
+"""Every metric of one process, in a registry of its own, with the label values that exist from the start.
+
+A series that appears with its first error has no rate before it, so a ratio would be absent instead of 0. Therefore the
+children of closed label sets are made here. The ones in use are cached by their label values: `labels()` locks and
+hashes on each call.
+"""
+
+import platform
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from service.domain.job import Outcome
+
+# Every threshold of slo.yaml is an edge: a quantile or a ratio is exact only there.
+LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+JOB_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+COMMIT_EDGES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+BATCH_EDGES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+SIZE_EDGES = (256, 1024, 4096, 16384, 65536, 262144, 1048576)
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+OTHER_METHOD = "_OTHER"
+UNMATCHED = "unmatched"
+UNKNOWN_KIND = "unknown"
+FENCED = "fenced"
+_OPERATION = (("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"))
+# The first one is the ordinary one, whose duration also exists from the start.
+_EXPECTED = {
+    "GET": (200, 304, 401, 404, 422, 500, 503),
+    "POST": (202, 200, 400, 401, 404, 409, 413, 415, 422, 429, 500, 503),
+}
+
+
+class Metrics:
+    """Names and labels as in docs/telemetry.md. `routes`: (method, template) pairs."""
+
+    def __init__(
+        self, kinds: Sequence[str], routes: Sequence[tuple[str, str]], version: str, sqlite_version: str
+    ) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "http_requests_total", "Requests by route template.", ["method", "route", "status"], registry=registry
+        )
+        self.request_duration = Histogram(
+            "http_request_duration_seconds",
+            "From the request's arrival to its last byte; without event streams and `Prefer: wait`.",
+            ["method", "route", "status"],
+            buckets=LATENCY_EDGES,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "http_requests_in_flight", "Requests being answered, without scrapes.", registry=registry
+        )
+        self.response_size = Histogram(
+            "http_response_size_bytes", "Bodies sent, without scrapes.", buckets=SIZE_EDGES, registry=registry
+        )
+        self.submit = Histogram(
+            "job_submit_seconds",
+            "From the request's arrival to the job durable (or refused): the submission SLO.",
+            ["outcome"],
+            buckets=LATENCY_EDGES,
+            registry=registry,
+        )
+        self.submitted = Counter("jobs_submitted_total", "Jobs made durable.", ["kind"], registry=registry)
+        self.rejected = Counter("jobs_rejected_total", "Jobs not taken.", ["reason"], registry=registry)
+        self.attempts = Counter("jobs_attempts_total", "Ended attempts.", ["kind", "outcome"], registry=registry)
+        self.wait = Histogram(
+            "job_wait_seconds", "From runnable to started.", ["kind"], buckets=JOB_EDGES, registry=registry
+        )
+        self.run = Histogram(
+            "job_run_seconds", "Length of an attempt.", ["kind", "outcome"], buckets=JOB_EDGES, registry=registry
+        )
+        self.completion = Histogram(
+            "job_completion_seconds", "From runnable to terminal.", ["kind"], buckets=JOB_EDGES, registry=registry
+        )
+        self.slots = Gauge("job_slots", "Places for running jobs.", ["state"], registry=registry)
+        self.leases_expired = Counter("job_leases_expired_total", "Attempts whose worker vanished.", registry=registry)
+        self.finishes_fenced = Counter(
+            "job_finishes_fenced_total", "Finishes refused: the lease was lost.", registry=registry
+        )
+        self.commit = Histogram(
+            "store_commit_seconds", "Write lock taken to commit durable.", buckets=COMMIT_EDGES, registry=registry
+        )
+        self.commit_batch = Histogram(
+            "store_commit_batch_size", "Operations in a commit.", buckets=BATCH_EDGES, registry=registry
+        )
+        self.store_busy = Counter(
+            "store_busy_total", "Times another process held the database although the lock was ours.", registry=registry
+        )
+        self.loop_lag = Gauge(
+            "event_loop_lag_seconds", "Longest delay of the event loop in the last 15 s.", registry=registry
+        )
+        build = Gauge("build_info", "What runs; always 1.", ["version", "python", "sqlite"], registry=registry)
+        build.labels(version, platform.python_version(), sqlite_version).set(1)
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._requests_by_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._kinds = frozenset(kinds)
+        self._make_children(routes)
+
+    def request(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """The counter and the duration of such requests."""
+        labels = (method, route, status)
+        children = self._requests_by_labels.get(labels)
+        if children is None:
+            children = self.requests.labels(*labels), self.request_duration.labels(*labels)
+            self._requests_by_labels[labels] = children
+        return children
+
+    def kind(self, kind: str) -> str:
+        """The label for a kind: a job of a kind that is no longer served must not add a series."""
+        return kind if kind in self._kinds else UNKNOWN_KIND
+
+    def _make_children(self, routes: Sequence[tuple[str, str]]) -> None:
+        for method, route in (*routes, *_OPERATION):
+            for status in _EXPECTED.get(method, (200, 500)):
+                self.requests.labels(method, route, status)
+            self.request(method, route, _EXPECTED.get(method, (200,))[0])
+        self.requests.labels("GET", UNMATCHED, 404)
+        for outcome in ("accepted", "rejected", "failed"):
+            self.submit.labels(outcome)
+        for reason in ("queue_full", "storage_unavailable"):
+            self.rejected.labels(reason)
+        for state in ("busy", "free"):
+            self.slots.labels(state)
+        for kind in self._kinds:
+            self.submitted.labels(kind)
+            self.wait.labels(kind)
+            self.completion.labels(kind)
+            for ended in (*Outcome, FENCED):
+                self.attempts.labels(kind, ended)
+            for ended in (Outcome.SUCCEEDED, Outcome.FAILED):
+                self.run.labels(kind, ended)

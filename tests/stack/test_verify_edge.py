@@ -1,0 +1,53 @@
+"""`make verify`: what a client sees."""
+
+import httpx
+import pytest
+
+from tests.stack.running import Stack
+from tests.stack.story import Story
+
+pytestmark = pytest.mark.stack
+
+
+def test_the_answer_carries_the_promised_headers(story: Story) -> None:
+    headers = story.answer.headers
+    assert headers["X-Request-ID"] == story.request_id
+    assert 0 <= float(headers["X-Processed-Time"]) < 60
+    assert headers["Location"] == f"/jobs/{story.job['id']}"
+    assert int(headers["Retry-After"]) >= 0
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in headers
+
+
+def test_the_job_succeeds(story: Story) -> None:
+    assert story.job["state"] == "succeeded", story.job["error"]
+    assert story.job["request_id"] == story.request_id
+
+
+def test_plain_http_leads_to_https_at_the_public_port(stack: Stack) -> None:
+    answer = stack.client.get(f"{stack.plain_host}/jobs", follow_redirects=False)
+    assert answer.status_code == 308
+    target = httpx.URL(answer.headers["Location"])
+    assert (target.scheme, target.port or 443, target.path) == ("https", stack.public_port, "/jobs")
+
+
+def test_http_3_is_announced_at_the_public_port(story: Story, stack: Stack) -> None:
+    assert f'h3=":{stack.public_port}"' in story.answer.headers["Alt-Svc"]
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+def test_the_inside_routes_are_closed_to_the_outside(stack: Stack, path: str) -> None:
+    answer = stack.outside("GET", path)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_a_body_beyond_the_limit_is_refused_as_a_problem(stack: Stack) -> None:
+    answer = stack.outside("POST", "/jobs", content=b" " * (2 << 20), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_grafana_is_served_below_the_public_address(stack: Stack) -> None:
+    assert stack.outside("GET", "/grafana/api/health").status_code == 200
