@@ -3,11 +3,19 @@
 .PHONY: help setup run test check fmt lock up down logs verify loadtest
 SHELL := /bin/bash
 
+-include .env # the ports, as Compose reads them
+
 PYTHON ?= python3
 BIN := .venv/bin
 COMPOSE ?= docker compose
+HTTP_PORT ?= 8080
 HTTPS_PORT ?= 8443
-HOST ?= https://localhost:$(HTTPS_PORT)
+GRAFANA_PORT ?= 3000
+PROMETHEUS_PORT ?= 9090
+ALERTMANAGER_PORT ?= 9093
+JAEGER_PORT ?= 16686
+# Not from the environment, where some shells keep the machine's name.
+HOST = https://localhost:$(HTTPS_PORT)
 API_KEY_FILE ?=
 
 help: ## Show this help
@@ -37,17 +45,17 @@ fmt: .venv/development ## Format the code and fix what the linter can
 lock: .venv/development ## Lock the dependencies again, with hashes
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
-	echo 'pysqlite3>=0.6,<1 ; sys_platform == "linux" and platform_machine == "x86_64"' | $(LOCK) - -o service/requirements-image.txt
-	echo 'locust>=2.47,<3' | $(LOCK) - -o loadtest/requirements.txt
+	$(LOCK) service/requirements-image.in -o service/requirements-image.txt
+	$(LOCK) loadtest/requirements.in -o loadtest/requirements.txt
 
 ## Stack (needs Docker with Compose)
 
 up: ## Build and start the whole stack, wait until it is healthy, print the addresses
 	$(COMPOSE) up --build --detach --wait
 	@printf '\n  API         %s   (docs: /docs)\n' '$(HOST)'
-	@printf '  Grafana     http://localhost:$(or $(GRAFANA_PORT),3000)/grafana/   (admin, password in secrets/development/)\n'
-	@printf '  Prometheus  http://localhost:$(or $(PROMETHEUS_PORT),9090)\n  Jaeger      http://localhost:$(or $(JAEGER_PORT),16686)\n'
-	@printf '  Alerts      http://localhost:$(or $(ALERTMANAGER_PORT),9093)\n\n  Post a job:\n\n'
+	@printf '  Grafana     http://localhost:$(GRAFANA_PORT)/grafana/   (admin, password in secrets/development/)\n'
+	@printf '  Prometheus  http://localhost:$(PROMETHEUS_PORT)\n  Jaeger      http://localhost:$(JAEGER_PORT)\n'
+	@printf '  Alerts      http://localhost:$(ALERTMANAGER_PORT)\n\n  Post a job:\n\n'
 	@printf '  curl -k %s/jobs -H "Authorization: Bearer dev-key" \\\n       -H "Content-Type: application/json" -d '"'"'{"kind": "sleep"}'"'"'\n\n' '$(HOST)'
 
 down: ## Stop the stack; its data stays (ARGS=-v deletes it)
@@ -57,10 +65,13 @@ logs: ## Follow the service's log; REQUEST=id or JOB=id picks the lines of one
 	@$(COMPOSE) logs --follow --no-log-prefix service $(if $(REQUEST)$(JOB),| grep --line-buffered -F '"$(REQUEST)$(JOB)"')
 
 verify: .venv/development ## Send a request and a job through the running stack and look for every trace of them
-	HOST=$(HOST) API_KEY_FILE=$(API_KEY_FILE) $(BIN)/pytest -v -p no:cacheprovider -m stack tests/stack
+	HOST=$(HOST) PLAIN_HOST=http://localhost:$(HTTP_PORT) API_KEY_FILE=$(API_KEY_FILE) \
+	PROMETHEUS_URL=http://localhost:$(PROMETHEUS_PORT) GRAFANA_URL=http://localhost:$(GRAFANA_PORT)/grafana \
+	JAEGER_URL=http://localhost:$(JAEGER_PORT) $(BIN)/pytest -v -m stack tests/stack
 
-loadtest: ## Judge the running stack under load (RATE=, DURATION=)
-	$(COMPOSE) --profile loadtest run --rm --build loadtest
+loadtest: ## Judge the running stack under load: a table, a report in loadtest/reports/, exit 1 if too slow (RATE=, DURATION=)
+	LOADTEST_USER=$$(id -u) LOADTEST_HOST=$(if $(filter command line,$(origin HOST)),$(HOST)) \
+	LOADTEST_RATE=$(RATE) LOADTEST_SECONDS=$(DURATION) $(COMPOSE) --profile loadtest run --rm --build loadtest
 
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q
 
