@@ -18,8 +18,11 @@ from service.store.lock import WriteLock
 from service.store.readers import Readers
 from service.store.tables import REVISION
 
-CHECKPOINT_CHANGES = 1000
-"""Row changes of this process between checkpoints: about 4 MiB of log."""
+CHECKPOINT_PAGES = 1000
+"""Written to the log by this process between two checkpoints: about 4 MiB. The log's size does not tell: it is reused."""
+
+PAGES_A_COMMIT = 8
+"""Each commit writes about one page per index, however few rows it changes."""
 
 LOG_LIMIT_BYTES = 64 * 2**20
 """A log that grew beyond (a long reader held it) is cut back as soon as its readers allow."""
@@ -34,7 +37,7 @@ class Database:
         self._observer = observer
         self._connection: sqlite3.Connection | None = None
         self._identity: Identity | None = None
-        self._checkpointed_at = 0  # the connection's change count at its last checkpoint
+        self._pages = 0  # written since the last checkpoint, estimated
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -74,7 +77,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self._connection, self._identity, self._checkpointed_at = connection, identity, 0
+        self._connection, self._identity, self._pages = connection, identity, 0
 
     def leave(self) -> None:
         """Part from a file that is no longer ours, so that nothing acknowledged is lost and no trace of it stays.
@@ -102,14 +105,16 @@ class Database:
             self._connection.close()  # the last one to close checkpoints
             self._connection = None
 
+    def written(self, changes: int) -> None:
+        """A commit changed that many rows."""
+        self._pages += PAGES_A_COMMIT + changes
+
     def checkpoint_is_due(self) -> bool:
-        return self._connection is not None and (
-            self._connection.total_changes - self._checkpointed_at >= CHECKPOINT_CHANGES
-        )
+        return self.is_open and self._pages >= CHECKPOINT_PAGES
 
     def checkpoint(self) -> None:
         """Move what is committed from the log into the file, so that the log can start again from its beginning."""
-        self._checkpointed_at = self.connection.total_changes
+        self._pages = 0
         if self.log_bytes() < LOG_LIMIT_BYTES:
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         else:
