@@ -16,6 +16,7 @@ ALERTMANAGER_PORT ?= 9093
 JAEGER_PORT ?= 16686
 # Not from the environment, where some shells keep the machine's name.
 HOST = https://localhost:$(HTTPS_PORT)
+REMOTE = $(filter command line,$(origin HOST))
 API_KEY_FILE ?=
 
 help: ## Show this help
@@ -62,16 +63,16 @@ down: ## Stop the stack; its data stays (ARGS=-v deletes it)
 	$(COMPOSE) --profile '*' down $(ARGS)
 
 logs: ## Follow the service's log; REQUEST=id or JOB=id picks the lines of one
-	@$(COMPOSE) logs --follow --no-log-prefix service $(if $(REQUEST)$(JOB),| grep --line-buffered -F '"$(REQUEST)$(JOB)"')
+	@$(COMPOSE) logs --follow --no-log-prefix service $(if $(REQUEST)$(JOB),| grep --line-buffered -F $(if $(REQUEST),-e '"$(REQUEST)"') $(if $(JOB),-e '"$(JOB)"'))
 
 verify: .venv/development ## Send a request and a job through the running stack and look for every trace of them
-	HOST=$(HOST) PLAIN_HOST=http://localhost:$(HTTP_PORT) API_KEY_FILE=$(API_KEY_FILE) \
+	HOST=$(HOST) PLAIN_HOST=$(if $(REMOTE),,http://localhost:$(HTTP_PORT)) API_KEY_FILE=$(API_KEY_FILE) \
 	PROMETHEUS_URL=http://localhost:$(PROMETHEUS_PORT) GRAFANA_URL=http://localhost:$(GRAFANA_PORT)/grafana \
 	JAEGER_URL=http://localhost:$(JAEGER_PORT) $(BIN)/pytest -v -m stack tests/stack
 
 loadtest: ## Judge the running stack under load: a table, a report in loadtest/reports/, exit 1 if too slow (RATE=, DURATION=)
-	LOADTEST_USER=$$(id -u) LOADTEST_HOST=$(if $(filter command line,$(origin HOST)),$(HOST)) \
-	LOADTEST_RATE=$(RATE) LOADTEST_SECONDS=$(DURATION) $(COMPOSE) --profile loadtest run --rm --build loadtest
+	LOADTEST_USER=$(or $(LOADTEST_USER),$(shell id -u)) LOADTEST_HOST=$(if $(REMOTE),$(HOST)) \
+	LOADTEST_RATE=$(or $(RATE),$(LOADTEST_RATE)) LOADTEST_SECONDS=$(or $(DURATION),$(LOADTEST_SECONDS)) $(COMPOSE) --profile loadtest run --rm --build loadtest
 
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from service.asgi import application
 from service.settings import Settings, StackSettings, TelemetryEnvironment, read_settings
 
 USAGE_EXIT_CODE = 2
@@ -33,7 +34,6 @@ def serve(arguments: Sequence[str]) -> int:
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from service.app import create_app
     from service.domain.job import StorageUnavailable
     from service.store.migrations import migrate
     from service.telemetry.logging import configure_logging, get_logger
@@ -54,9 +54,8 @@ def serve(arguments: Sequence[str]) -> int:
         return _refuse([f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port"])
     with _runtime_dir(settings) as runtime_dir, listener:
         settings = settings.model_copy(update={"runtime_dir": runtime_dir})
-        exports = TelemetryEnvironment().exports
         config = Config(
-            partial(create_app, settings, export_traces=exports),
+            partial(application, settings, TelemetryEnvironment().traces_url),
             factory=True,
             workers=settings.workers,
             loop="auto",

@@ -27,8 +27,8 @@ from service.lifecycle import ConnectionClose, Lifecycle
 from service.settings import Settings
 from service.store import driver
 from service.store.sqlite import open_sqlite_store
-from service.telemetry import Telemetry
 from service.telemetry.logging import configure_logging
+from service.telemetry.telemetry import Telemetry
 
 OpenStore = Callable[[StoreObserver], AbstractAsyncContextManager[JobStore]]
 
@@ -38,7 +38,7 @@ def create_app(
     *,
     kinds: Mapping[str, Kind] | None = None,
     open_store: OpenStore | None = None,
-    export_traces: bool = False,
+    traces_url: str | None = None,
     clock: Clock = time.time,
 ) -> FastAPI:
     """The ASGI application of one worker process. Opens nothing before its lifespan starts."""
@@ -58,7 +58,7 @@ def create_app(
         runtime_dir=settings.runtime_dir,
         sample_ratio=settings.trace_sample_ratio,
         loop_stall_seconds=settings.loop_stall_seconds,
-        export=export_traces,
+        traces_url=traces_url,
     )
 
     @asynccontextmanager

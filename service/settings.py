@@ -96,8 +96,12 @@ class TelemetryEnvironment(BaseSettings):
     otel_exporter_otlp_traces_endpoint: str | None = None
 
     @property
-    def exports(self) -> bool:
-        return bool(self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint)
+    def traces_url(self) -> str | None:
+        """Where spans go; None: nowhere. The general endpoint is a base, the one for traces is whole."""
+        if self.otel_exporter_otlp_traces_endpoint:
+            return self.otel_exporter_otlp_traces_endpoint
+        base = self.otel_exporter_otlp_endpoint
+        return f"{base.rstrip('/')}/v1/traces" if base else None
 
 
 class StackSettings(BaseSettings):

@@ -14,7 +14,7 @@ import pytest
 import service
 from service.domain.ports import Stats
 from service.settings import Settings, StackSettings, TelemetryEnvironment
-from service.telemetry import Telemetry
+from service.telemetry.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service import check
-from service.settings import Settings, StackSettings, read_settings
+from service.settings import Settings, StackSettings, TelemetryEnvironment, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,23 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         read_settings()
     lines = str(refused.value).splitlines()
     assert [line.split(":")[0] for line in lines] == ["SERVICE_PORT", "SERVICE_WORKERS", "SERVICE_DATABASE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        ("", None),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT=http://jaeger:4318/", "http://jaeger:4318/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://else:1/in", "http://else:1/in"),
+    ],
+)
+def test_the_collector_is_read_from_the_env_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, url: str | None
+) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", raising=False)
+    (tmp_path / ".env").write_text(line)
+    assert TelemetryEnvironment().traces_url == url
 
 
 def test_settings_are_frozen() -> None:

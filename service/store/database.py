@@ -19,7 +19,7 @@ from service.store.readers import Readers
 from service.store.tables import REVISION
 
 CHECKPOINT_PAGES = 1000
-"""Written to the log by this process between two checkpoints: about 4 MiB. The log's size does not tell: it is reused."""
+"""Written to the log by this process between two checkpoints, about 4 MiB. Its size does not tell: it is reused."""
 
 PAGES_A_COMMIT = 8
 """Each commit writes about one page per index, however few rows it changes."""

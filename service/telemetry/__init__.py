@@ -2,7 +2,3 @@
 
 Read in this order: `telemetry` (the whole), `http` and `jobs` (what is observed), then `logging`, `metrics`, `tracing`.
 """
-
-from service.telemetry.telemetry import Telemetry
-
-__all__ = ["Telemetry"]

@@ -25,8 +25,8 @@ from service.telemetry.tracing import Tracing
 
 class Telemetry:
     """`kinds` and `routes` (method, template): the label values that exist from the start. `runtime_dir`: where workers
-    meet; None: this process answers scrapes for itself alone. `export`: send spans to where the OTEL_* variables say;
-    `span_exporter` replaces that in tests."""
+    meet; None: this process answers scrapes for itself alone. `traces_url`: where spans go by OTLP over HTTP; None:
+    nowhere, they only give the log lines their ids. `span_exporter` replaces it in tests."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Telemetry:
         runtime_dir: Path | None = None,
         sample_ratio: float = 1.0,
         loop_stall_seconds: float = 20.0,
-        export: bool = False,
+        traces_url: str | None = None,
         span_exporter: SpanExporter | None = None,
     ) -> None:
         self.log = get_logger()
@@ -50,7 +50,7 @@ class Telemetry:
             environment=environment,
             sample_ratio=sample_ratio,
             exporter=span_exporter,
-            export=export,
+            traces_url=traces_url,
             event=self.event,
         )
         self.jobs = JobTelemetry(self.metrics, self.tracing, self.log)

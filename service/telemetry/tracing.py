@@ -42,7 +42,7 @@ class Tracing:
         environment: str,
         sample_ratio: float,
         exporter: SpanExporter | None,
-        export: bool,
+        traces_url: str | None,
         event: Callable[..., None],
     ) -> None:
         self.tracer: Tracer = NoOpTracer()
@@ -50,14 +50,17 @@ class Tracing:
         self._environment = environment
         self._sampler = DecidedSampler(sample_ratio)
         self._exporter = exporter
-        self._export = export
+        self._traces_url = traces_url
         self._event = event
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         provider = TracerProvider(self._sampler, self._resource(), shutdown_on_exit=False)
-        if self._exporter is not None or self._export:
-            exporter = QuietExporter(self._exporter or OTLPSpanExporter(timeout=EXPORT_SECONDS), self._event)
+        exporter = self._exporter
+        if exporter is None and self._traces_url is not None:
+            exporter = OTLPSpanExporter(self._traces_url, timeout=EXPORT_SECONDS)
+        if exporter is not None:
+            exporter = QuietExporter(exporter, self._event)
             provider.add_span_processor(
                 BatchSpanProcessor(exporter, max_queue_size=QUEUE_SPANS, schedule_delay_millis=1000)
             )

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 
 from service.domain.job import Job, Outcome, Settlement, State
 from service.domain.ports import Stats
-from service.telemetry import Telemetry
+from service.telemetry.telemetry import Telemetry
 
 NOW = 1_800_000_000.0
 ROUTES = (("POST", "/jobs"), ("GET", "/jobs/{id}"))

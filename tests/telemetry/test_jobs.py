@@ -15,8 +15,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from service.domain.job import Attempt, Outcome, QueueFull, State, StorageUnavailable
 from service.domain.ports import JobObserver, Receipt, StoreObserver
-from service.telemetry import Telemetry
 from service.telemetry.context import RECEIVED_AT, facts
+from service.telemetry.telemetry import Telemetry
 from tests.telemetry.conftest import ReadLines
 from tests.telemetry.making import NOW, Spans, make_job, make_telemetry, scraped, settlement
 

@@ -19,8 +19,7 @@ from tests.waiting import wait_until
 
 async def test_all_spans_of_a_burst_have_arrived_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with OtlpSink() as sink:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
-        telemetry = make_telemetry(export=True)
+        telemetry = make_telemetry(traces_url=f"{sink.url}/v1/traces")
         monkeypatch.setattr(tracing, "FLUSH_SECONDS", 30)  # the machine may be busy
         async with telemetry.open():
             for number in range(2500):  # more than the SDK's queue holds
@@ -42,13 +41,10 @@ async def test_nothing_is_exported_unless_asked(monkeypatch: pytest.MonkeyPatch)
         assert sink.spans == []
 
 
-async def test_a_collector_that_refuses_is_a_quiet_matter(
-    read_lines: ReadLines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_collector_that_refuses_is_a_quiet_matter(read_lines: ReadLines) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        telemetry = make_telemetry(export=True)
+        telemetry = make_telemetry(traces_url=f"http://127.0.0.1:{taken.getsockname()[1]}/v1/traces")
         async with telemetry.open():
             with telemetry.jobs.attempt(make_job()):
                 pass
