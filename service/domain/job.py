@@ -79,6 +79,7 @@ class Job:
     user_id: str
     created_at: float
     run_at: float  # not before this time; moved by retries
+    runnable_at: float  # when it first could run; retries do not move it
     state: State = State.QUEUED
     priority: int = 0  # higher runs first
     attempt: int = 0  # 0 until the first start; a release gives it back
@@ -87,7 +88,7 @@ class Job:
     started_at: float | None = None  # of the latest attempt
     finished_at: float | None = None  # of the job, once terminal
     result: Any = None  # JSON
-    error: str | None = None  # of the latest failed attempt
+    error: str | None = None  # of the latest attempt that failed or lost its worker; None after a success
     cancel_requested: bool = False
     request_id: str | None = None  # of the submission
     trace_id: str | None = None  # of the submission

@@ -36,13 +36,15 @@ class JobQueue:
     async def submit(self, submission: Submission) -> Job:
         """Returns once the job is durable. Raises `QueueFull` or `StorageUnavailable`, and then nothing is stored."""
         now = self._clock()
+        run_at = max(now, submission.run_at or now)
         job = Job(
             id=new_id(now),
             kind=submission.kind,
             payload=submission.payload,
             user_id=submission.user_id,
             created_at=now,
-            run_at=max(now, submission.run_at or now),
+            run_at=run_at,
+            runnable_at=run_at,
             priority=submission.priority,
             max_attempts=submission.max_attempts,
             timeout_seconds=submission.timeout_seconds,

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from service.domain import transition
 from service.domain.job import Job
 from service.domain.ports import Claimed
-from service.store import rows, transition
+from service.store import rows
 from service.store.lease import LeaseClock
 from service.store.rows import JOB_COLUMNS
 from service.store.statements import RECORD, SELECT, Transaction, save

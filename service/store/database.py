@@ -11,12 +11,11 @@ from pathlib import Path
 
 from service.domain.job import StorageUnavailable
 from service.domain.ports import StoreObserver
-from service.store import driver, log
+from service.store import driver, log, revision
 from service.store.driver import Synchronous, sqlite3
 from service.store.identity import Identity, Moved, file_at
 from service.store.lock import WriteLock
 from service.store.readers import Readers
-from service.store.tables import REVISION
 
 CHECKPOINT_PAGES = 1000
 """Written to the log by this process between two checkpoints, about 4 MiB. Its size does not tell: it is reused."""
@@ -167,12 +166,7 @@ class Database:
         return bool(busy)
 
     def _require_revision(self, connection: sqlite3.Connection) -> None:
-        try:
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.OperationalError as error:
-            if "no such table" not in str(error):
-                raise
-            found = None
-        if found != (REVISION,):
-            has = f"is at schema revision {found[0]}" if found else "has no schema"
-            raise StorageUnavailable(f"database {has}, this version needs {REVISION}")
+        found = revision.found(connection)
+        if found != revision.REVISION:
+            has = f"is at schema revision {found}" if found else "has no schema"
+            raise StorageUnavailable(f"database {has}, this version needs {revision.REVISION}")

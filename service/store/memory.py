@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from service.domain import transition
 from service.domain.job import Attempt, Job, JobNotFound, Outcome, QueueFull, Settlement, State
 from service.domain.ports import Claimed, Page, Query, Receipt, Stats
-from service.store import cursor, rows, transition
+from service.store import cursor, rows
 
 
 class MemoryJobStore:

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, literal_column, select, text
 from sqlalchemy.dialects import sqlite
 
+from service.domain import transition
 from service.domain.job import Job, JobNotFound, State
 from service.domain.ports import Page, Query, Stats
-from service.store import cursor, rows, transition
+from service.store import cursor, rows
 from service.store.database import Database
 from service.store.driver import sqlite3
 from service.store.rows import ATTEMPT_COLUMNS, JOB_COLUMNS

@@ -11,7 +11,7 @@ Row = tuple[Any, ...]
 JOB_COLUMNS = (
     "seq", "id", "kind", "user_id", "created_at", "run_at", "state", "priority", "attempt", "max_attempts",
     "timeout_seconds", "started_at", "finished_at", "cancel_requested", "request_id", "trace_id", "traceparent",
-    "version", "lease_expired", "error", "payload", "result",
+    "version", "lease_expired", "error", "payload", "result", "runnable_at",
 )  # fmt: skip
 """The order in which every statement names the columns of a job."""
 
@@ -49,6 +49,7 @@ def job_of(row: Row) -> Job:
         error=row[19],
         payload=json.loads(row[20]),
         result=None if row[21] is None else json.loads(row[21]),
+        runnable_at=row[22],
     )
 
 
@@ -80,6 +81,7 @@ def new_row(job: Job) -> Row:
         job.version,
         job.run_at <= job.created_at,
         to_json(job.payload),
+        job.runnable_at,
     )
 
 

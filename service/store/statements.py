@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from service.domain import transition
 from service.domain.job import Job, JobNotFound, Outcome, QueueFull, Settlement, State
-from service.store import rows, transition
+from service.store import rows
 from service.store.driver import sqlite3
 from service.store.lease import LeaseClock
 from service.store.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, Row
@@ -55,8 +56,8 @@ HISTORY = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM attempt WHERE job_seq = ? O
 # OR FAIL: the default, ABORT, makes SQLite copy every page that a statement with triggers is about to change, which
 # doubles its time. It serves to undo one statement; here an error always undoes the whole transaction or savepoint.
 INSERT = """INSERT OR FAIL INTO job (id, kind, user_id, created_at, run_at, state, priority, attempt, max_attempts,
-    timeout_seconds, request_id, trace_id, traceparent, version, due, payload, cancel_requested, lease_expired)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"""
+    timeout_seconds, request_id, trace_id, traceparent, version, due, payload, runnable_at, cancel_requested,
+    lease_expired) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"""
 
 UPDATE = """UPDATE OR FAIL job SET state = ?2, run_at = ?3, due = ?4, attempt = ?5, finished_at = ?6,
     cancel_requested = ?7, version = ?8, lease_expired = ?9, error = ?10, result = ?11,

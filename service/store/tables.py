@@ -7,9 +7,6 @@ counter  jobs per state, kept by triggers, so that limit and gauges cost one row
 
 from sqlalchemy import REAL, Column, ForeignKey, Index, Integer, MetaData, Table, Text, desc, text
 
-REVISION = "0001"
-"""The newest migration's. It stands here too so that the workers need not import Alembic; a test compares them."""
-
 metadata = MetaData()
 
 job = Table(
@@ -21,6 +18,7 @@ job = Table(
     Column("user_id", Text, nullable=False),
     Column("created_at", REAL, nullable=False),
     Column("run_at", REAL, nullable=False),
+    Column("runnable_at", REAL, nullable=False),
     Column("state", Text, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),

@@ -64,8 +64,8 @@ class AttemptTelemetry:
         if outcome is None:
             metrics.finishes_fenced.inc()
         elif NEXT_STATE[outcome].terminal:
-            since = self._job.attempts[0].started_at if len(self._job.attempts) > 1 else self._runnable_at
-            metrics.completion.labels(kind).observe(max(0.0, settlement.finished_at - since), self._exemplar)
+            seconds = max(0.0, settlement.finished_at - self._job.runnable_at)  # retries and their waits included
+            metrics.completion.labels(kind).observe(seconds, self._exemplar)
 
     def _describe(self, outcome: Outcome | None, settlement: Settlement, error: BaseException | None) -> None:
         span = self._span

@@ -75,7 +75,7 @@ class JobTelemetry:
         metrics.leases_expired.inc()
         metrics.attempts.labels(kind, Outcome.LEASE_EXPIRED).inc()
         if job.state.terminal and job.finished_at is not None:
-            metrics.completion.labels(kind).observe(max(0.0, job.finished_at - job.created_at))
+            metrics.completion.labels(kind).observe(max(0.0, job.finished_at - job.runnable_at))
         self._log.warning(
             "job_lease_expired",
             job_id=job.id,

@@ -19,6 +19,7 @@ def make_job(**fields: Any) -> Job:
         "user_id": "dev",
         "created_at": NOW,
         "run_at": NOW,
+        "runnable_at": NOW,
     }
     return Job(**(values | fields))
 

@@ -11,8 +11,10 @@ from sqlalchemy import create_engine
 import service
 from service.domain.job import StorageUnavailable
 from service.store import driver
-from service.store.migrations import head, migrate
-from service.store.tables import REVISION, metadata
+from service.store.migrations import migrate
+from service.store.migrations.upgrade import head
+from service.store.revision import REVISION
+from service.store.tables import metadata
 
 
 def schema(path: Path) -> dict[str, str]:

@@ -39,6 +39,7 @@ def make_job(**changed: Any) -> Job:
         "request_id": "request-1",
         "created_at": NOW,
         "run_at": NOW,
+        "runnable_at": NOW,
         "started_at": NOW + 2,
         "attempt": 1,
         "state": State.RUNNING,

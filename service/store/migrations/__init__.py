@@ -3,14 +3,8 @@
 import logging
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import StaticPool, create_engine
-from sqlalchemy.exc import DBAPIError
-
 from service.domain.job import StorageUnavailable
-from service.store import driver, log
+from service.store import driver, log, revision
 from service.store.lock import WriteLock
 
 
@@ -28,35 +22,12 @@ def migrate(path: Path) -> None:
             connection = driver.connect(path, "rwc")
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
-                _upgrade(connection)
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                if revision.found(connection) != revision.REVISION:
+                    from service.store.migrations import upgrade  # loads Alembic: half a second
+
+                    upgrade.to_head(connection)
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 connection.close()  # the last connection's close checkpoints: it too belongs under the lock
-    except DBAPIError as error:
-        raise StorageUnavailable(driver.reason(error.orig or error)) from error
     except (OSError, driver.sqlite3.Error) as error:
         raise StorageUnavailable(driver.reason(error)) from error
-
-
-def head() -> str:
-    """The revision this version of the service works with."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None  # noqa: S101  there is always a first migration
-    return revision
-
-
-def _upgrade(connection: driver.sqlite3.Connection) -> None:
-    # `module` decides which SQLite the dialect thinks of; without it SQLAlchemy would import the standard one.
-    engine = create_engine("sqlite://", module=driver.sqlite3, creator=lambda: connection, poolclass=StaticPool)
-    with engine.connect() as session:
-        session.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins none before DDL: half a schema could remain
-        config = _config()
-        config.attributes["connection"] = session
-        command.upgrade(config, "head")
-        session.commit()
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return config

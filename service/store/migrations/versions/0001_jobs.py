@@ -40,6 +40,7 @@ def _create_tables() -> None:
         sa.Column("user_id", sa.Text, nullable=False),
         sa.Column("created_at", sa.REAL, nullable=False),
         sa.Column("run_at", sa.REAL, nullable=False),
+        sa.Column("runnable_at", sa.REAL, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("priority", sa.Integer, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),

@@ -1,4 +1,4 @@
-"""What each step makes of a job: pure functions, shared by both stores, so that they cannot disagree."""
+"""What each step makes of a job: pure functions, shared by all stores, so that they cannot disagree."""
 
 from dataclasses import replace
 from typing import Any
