@@ -5,9 +5,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +81,10 @@ class RunningService:
     def job(self, job_id: str) -> dict[str, Any]:
         return dict(self.client.get(f"/jobs/{job_id}").raise_for_status().json())
 
-    def jobs(self) -> Iterator[dict[str, Any]]:
-        page: Mapping[str, Any] = {"next": ""}
-        while page["next"] is not None:
-            parameters = {"limit": "200"} | ({"cursor": page["next"]} if page["next"] else {})
-            page = self.client.get("/jobs", params=parameters).raise_for_status().json()
-            yield from page["items"]
+    def stored(self) -> dict[str, tuple[str, int]]:
+        """State and attempt of every job by its id, read from the file: also while no service runs."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            return {row[0]: (row[1], row[2]) for row in database.execute("SELECT id, state, attempt FROM job")}
 
     def wait_for_state(self, job_id: str, *states: str) -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """What a crash keeps. `kill -9` is the real one."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ def test_jobs_of_a_killed_worker_run_again_after_the_lease_as_attempt_2(start_se
     jobs = [service.submit(payload={"seconds": 2}) for _ in range(6)]
     for job in jobs:
         service.wait_for_state(job["id"], "running")
-    with sqlite3.connect(f"file:{service.database}?mode=ro", uri=True) as database:
+    with contextlib.closing(sqlite3.connect(f"file:{service.database}?mode=ro", uri=True)) as database:
         owners = dict(database.execute("SELECT id, owner FROM job"))
     victim = service.worker_pids()[0]
     owner = service.lines("service_started", pid=victim)[0]["owner"]
