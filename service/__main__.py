@@ -32,10 +32,10 @@ def serve(arguments: Sequence[str]) -> int:
     """Run the service until SIGTERM or Ctrl-C."""
     from uvicorn import Config
     from uvicorn.config import STARTUP_FAILURE
-    from uvicorn.supervisors import Multiprocess
 
     from service.domain.job import StorageUnavailable
     from service.store.migrations import migrate
+    from service.supervisor import Supervisor
     from service.telemetry.logging import configure_logging, get_logger
 
     settings = _checked(read_settings(arguments))
@@ -73,7 +73,7 @@ def serve(arguments: Sequence[str]) -> int:
         host, port = listener.getsockname()[:2]
         get_logger().info("service_listening", url=f"http://{host}:{port}", workers=settings.workers)
         # Under the supervisor also for one worker: a plain server would exit with 143 at SIGTERM.
-        supervisor = Multiprocess(config, [listener])
+        supervisor = Supervisor(config, [listener])
         supervisor.run()
     # The supervisor itself exits 0 when its workers could not start.
     failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)

@@ -31,6 +31,16 @@ def test_jobs_of_a_killed_worker_run_again_after_the_lease_as_attempt_2(start_se
     assert service.stop() == 0
 
 
+def test_a_worker_that_dies_while_it_is_asked_for_its_health_is_replaced_at_once(start_service: StartService) -> None:
+    service = start_service(workers=2)
+    victim = service.worker_pids()[0]
+    os.kill(victim, signal.SIGSTOP)
+    for _ in range(100):  # long enough that the supervisor has asked, and waits for up to 30 s
+        assert service.ready()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(service.worker_pids()) == 3, "another worker starts", bound_seconds=20)
+
+
 def test_a_supervisor_killed_with_9_leaves_no_worker_behind(start_service: StartService) -> None:
     service = start_service(workers=2, drain_seconds=1)
     workers = service.worker_pids()
