@@ -30,14 +30,14 @@ run: .venv/runtime ## Serve on http://127.0.0.1:8000, SQLite in data/, no Docker
 	@exec $(BIN)/python -m service
 
 test: .venv/development ## Run the tests (no Docker, no root)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not stack and not restart" $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal -m "not stack and not restart" $(ARGS)
 
 check: .venv/development ## Lint, types, architecture, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist worksteal -q -m "not stack and not restart"
+	$(BIN)/pytest -n 3 --dist worksteal -q -m "not stack and not restart"
 
 fmt: .venv/development ## Format the code and fix what the linter can
 	$(BIN)/ruff format .

@@ -33,7 +33,7 @@ wrk.body = '{"kind": "sleep", "payload": {"seconds": 0}, "run_at": "2099-01-01T0
 
 def main(rounds: int) -> None:
     print(f"{os.cpu_count()} cores, {CONNECTIONS} connections, {SECONDS} s each; wrk and the service share the cores\n")
-    print(f"{'round':>5} " + "".join(f"{count:>9} workers: requests/s, p99 ms" for count in COUNTS))
+    print(f"{'round':>5} " + "".join(f"{count:>10} worker(s): 1/s, p99 ms" for count in COUNTS))
     rates: dict[int, list[float]] = {count: [] for count in COUNTS}
     tails: dict[int, list[float]] = {count: [] for count in COUNTS}
     for number in range(1, rounds + 1):

@@ -18,7 +18,7 @@ def migrate(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with WriteLock(path) as lock, lock.held():
             if aside := log.set_aside_foreign(path, lock):
-                logging.getLogger(__name__).warning("foreign_log_set_aside", extra={"file": str(aside)})
+                logging.getLogger(__name__).warning("foreign_log_set_aside", extra={"fields": {"file": str(aside)}})
             connection = driver.connect(path, "rwc")
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
