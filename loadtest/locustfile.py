@@ -45,8 +45,8 @@ class Submitter(FastHttpUser):
         gevent.sleep(self._next_at - time.perf_counter())
 
     def wait_time(self) -> float:
-        """Each user's own rhythm, with jitter. Locust's `constant_throughput` counts from when it started the users, all
-        in one burst, and so they would submit in bursts for ever. A user that is late catches up."""
+        """Each user's own rhythm, with jitter. Locust's `constant_throughput` counts from when it started the users,
+        all in one burst, and so they would submit in bursts for ever. A user that is late catches up."""
         self._next_at += self._gap()
         return max(0.0, self._next_at - time.perf_counter())
 
