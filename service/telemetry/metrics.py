@@ -14,7 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from service.domain.job import Outcome
 
-# Every threshold of slo.yaml is an edge: a quantile or a ratio is exact only there.
+# The thresholds that are judged (0.1 and 0.5 s) are edges: a quantile or a ratio is exact only there.
 LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 JOB_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 COMMIT_EDGES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
