@@ -70,7 +70,7 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: str | None = None,
     ) -> Response:
-        """Newest first, without their attempts. `next` is the cursor of the next page."""
+        """Newest first. `next` is the cursor of the next page."""
         page = await queue.list(ports.Query(user_id=user_id, state=state, kind=kind, limit=limit, cursor=cursor))
         headers = {}
         if page.next is not None:

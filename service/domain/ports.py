@@ -112,7 +112,7 @@ class JobStore(Protocol):
         """The job with its attempts. Raises `JobNotFound`, for another user's job too."""
 
     async def list(self, query: Query) -> Page:
-        """A page of jobs without their attempts. Raises `BadCursor`."""
+        """A page of jobs with their attempts. Raises `BadCursor`."""
 
     async def cancel(self, job_id: str, user_id: str, now: float) -> Job:
         """Cancel a queued job at once, ask a running one to end; a terminal or already asked one stays unchanged."""

@@ -48,7 +48,7 @@ class MemoryJobStore:
         found.sort(reverse=True)
         shown = found[: query.limit]
         return Page(
-            items=[self._jobs[seq] for seq in shown],
+            items=[self._whole(seq) for seq in shown],
             next=cursor.encode(shown[-1]) if len(found) > query.limit else None,
         )
 

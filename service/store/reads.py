@@ -1,6 +1,7 @@
 """What is read: SQLAlchemy Core statements, compiled once and run on the driver (a tenth of the time of an engine's
 `execute`)."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -36,7 +37,11 @@ def page(connection: sqlite3.Connection, query: Query, before: int) -> Page:
     found = connection.execute(_sql(_page, *filters), values).fetchall()
     more = len(found) > query.limit  # the one row too many says that another page follows
     shown = found[: query.limit]
-    return Page(items=[rows.job_of(row) for row in shown], next=cursor.encode(shown[-1][0]) if more else None)
+    ended: dict[int, list[rows.Row]] = {row[0]: [] for row in shown}
+    for seq, *attempt_row in connection.execute(_sql(_histories), {"seqs": json.dumps(list(ended))}):
+        ended[seq].append(tuple(attempt_row))
+    jobs = [transition.with_history(rows.job_of(row), rows.attempts_of(ended[row[0]])) for row in shown]
+    return Page(items=jobs, next=cursor.encode(shown[-1][0]) if more else None)
 
 
 def cancellations(connection: sqlite3.Connection, owner: str) -> frozenset[str]:
@@ -63,6 +68,13 @@ def _one() -> Select[Any]:
 def _history() -> Select[Any]:
     columns = [attempt.c[name] for name in ATTEMPT_COLUMNS]
     return select(*columns).where(attempt.c.job_seq == bindparam("seq")).order_by(attempt.c.job_version)
+
+
+def _histories() -> Select[Any]:
+    """Of all jobs of a page at once. The ids come as JSON, as the number of bound values would be part of the SQL."""
+    columns = [attempt.c[name] for name in ("job_seq", *ATTEMPT_COLUMNS)]
+    seqs: Select[Any] = select(literal_column("value")).select_from(func.json_each(bindparam("seqs")))
+    return select(*columns).where(attempt.c.job_seq.in_(seqs)).order_by(attempt.c.job_seq, attempt.c.job_version)
 
 
 def _page(*filters: str) -> Select[Any]:
