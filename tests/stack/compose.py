@@ -12,6 +12,20 @@ ROOT = Path(__file__).parents[2]
 
 
 @functools.cache
+def engine_answers() -> bool:
+    try:
+        return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def require_engine() -> None:
+    """Skips the test where no Docker Engine answers: the tests need Python alone. Continuous integration has one."""
+    if not engine_answers():
+        pytest.skip("no Docker Engine answers on this machine")
+
+
+@functools.cache
 def services(**environment: str) -> dict[str, dict[str, Any]]:
     """All services of all profiles, by name. Skips the test where there is no Docker Compose."""
     command = ["docker", "compose", "--env-file", "/dev/null", "--profile", "*", "config", "--format", "json"]
