@@ -35,8 +35,15 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def gone(pid: int) -> bool:
     """Ended; perhaps not yet reaped, if its new parent does not care."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return not state.strip() or state.startswith("Z")
+    if not Path("/proc/self/stat").exists():  # macOS
+        state = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout
+        return state.strip()[:1] in ("", "Z")
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 class Gate:
