@@ -43,13 +43,15 @@ def submission_type(kinds: Iterable[Kind]) -> Any:
     """One model per kind, told apart by `kind`: a Pydantic discriminated union."""
     models: list[Any] = []
     for kind in kinds:
+        # A name of its own: each kind calls its model `Payload`, and OpenAPI would tell them apart by module path.
+        payload = create_model(f"{kind.name.title()}Payload", __base__=kind.payload, __doc__=kind.payload.__doc__)
         required = any(each.is_required() for each in kind.payload.model_fields.values())
         models.append(
             create_model(
                 f"{kind.name.title()}Submission",
                 __base__=SubmissionBase,
                 kind=(Literal[kind.name], ...),  # type: ignore[arg-type]  # a name known at run time only
-                payload=(kind.payload, ... if required else Field(default_factory=kind.payload)),
+                payload=(payload, ... if required else Field(default_factory=payload)),
             )
         )
     return models[0] if len(models) == 1 else Annotated[reduce(operator.or_, models), Field(discriminator="kind")]
