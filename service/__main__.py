@@ -15,7 +15,8 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -164,22 +165,18 @@ def _refuse(lines: Sequence[str], code: int = USAGE_EXIT_CODE) -> int:
     return code
 
 
-class _runtime_dir:  # noqa: N801  used as a function
+@contextmanager
+def _runtime_dir(settings: Settings) -> Iterator[Path]:
     """The directory for sockets and locks: the one that is set, or a temporary one, removed at the end."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._given = settings.runtime_dir
-
-    def __enter__(self) -> Path:
-        if self._given is not None:
-            self._given.mkdir(parents=True, exist_ok=True)
-            return self._given
-        self._made = Path(tempfile.mkdtemp(prefix="jobs-"))
-        return self._made
-
-    def __exit__(self, *_: object) -> None:
-        if self._given is None:
-            shutil.rmtree(self._made, ignore_errors=True)
+    if settings.runtime_dir is not None:
+        settings.runtime_dir.mkdir(parents=True, exist_ok=True)
+        yield settings.runtime_dir
+        return
+    made = Path(tempfile.mkdtemp(prefix="jobs-"))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 if __name__ == "__main__":

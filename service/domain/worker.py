@@ -73,10 +73,14 @@ class Worker:
                 watcher.cancel()
             beat.stop()
 
+    @property
+    def _free_slots(self) -> int:
+        return self._limits.concurrency - len(self._running)
+
     async def _claim_until_stopping(self, tasks: asyncio.TaskGroup, beat: Heartbeat) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            free = self._limits.concurrency - len(self._running)
+            free = self._free_slots
             claimed = None
             if free > 0:
                 with self._storage_may_fail():
@@ -105,7 +109,7 @@ class Worker:
         self._running[job.id] = execution
         self._idle.clear()
         beat.hold(job.id, job.attempt)
-        self._observer.slots(len(self._running), self._limits.concurrency - len(self._running))
+        self._observer.slots(len(self._running), self._free_slots)
         tasks.create_task(self._attempt(execution, beat))
 
     async def _attempt(self, execution: Execution, beat: Heartbeat) -> None:
@@ -122,7 +126,7 @@ class Worker:
             beat.drop(job.id)
             if not self._running:
                 self._idle.set()
-            self._observer.slots(len(self._running), self._limits.concurrency - len(self._running))
+            self._observer.slots(len(self._running), self._free_slots)
             self._wake.set()
         if (abandoned := execution.abandoned) is not None:
             self.abandoned.add(abandoned)
@@ -144,7 +148,7 @@ class Worker:
 
     async def _settle(self, settlement: Settlement) -> Outcome | None:
         """Store the end of an attempt, for as long as it takes: the work is done, only its record is missing."""
-        gave_up_at: float | None = None
+        give_up_at: float | None = None
         while True:
             try:
                 outcome = await self._store.finish(self.owner, settlement)
@@ -153,8 +157,8 @@ class Worker:
             except StorageUnavailable as problem:
                 self._storage_problem(problem)
                 if self._stopping.is_set():
-                    gave_up_at = gave_up_at or time.monotonic() + SETTLE_WHILE_STOPPING_SECONDS
-                    if time.monotonic() > gave_up_at:
+                    give_up_at = give_up_at or time.monotonic() + SETTLE_WHILE_STOPPING_SECONDS
+                    if time.monotonic() > give_up_at:
                         raise
                 await asyncio.sleep(self._limits.poll_seconds / 4)
 

@@ -5,19 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.store.migrations import migrate
 from tests.processes.otlp import OtlpSink
 from tests.processes.running import RunningService
 
 StartService = Callable[..., RunningService]
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database at the newest schema, to copy: migrating anew costs each service a second."""
-    path = tmp_path_factory.mktemp("migrated") / "jobs.db"
-    migrate(path)
-    return path
 
 
 @pytest.fixture

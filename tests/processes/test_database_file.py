@@ -37,7 +37,8 @@ def test_a_database_that_is_taken_away_is_a_503_and_comes_back_without_a_restart
     away.rename(service.database)
     wait_until(lambda: accepts(service), "moved back: jobs are taken again")
 
-    acknowledged += [service.submit()["id"] for _ in range(20)]
+    # The workers notice one by one, so a submission may still meet one that refuses.
+    acknowledged += [wait_until(partial(submitted, service), "acknowledged") for _ in range(20)]
     copy = tmp_path / "copy.db"
     with contextlib.closing(sqlite3.connect(f"file:{service.database}?mode=ro", uri=True)) as database:
         database.execute("VACUUM INTO ?", [str(copy)])
@@ -56,6 +57,13 @@ def test_a_database_that_is_taken_away_is_a_503_and_comes_back_without_a_restart
 
 def refuses_everywhere(service: RunningService) -> bool:
     return all(refuses(service) for _ in range(6))  # a connection each, so that both workers are asked
+
+
+def submitted(service: RunningService) -> str | None:
+    """The id of an acknowledged job; None: refused, so nothing is stored."""
+    answer = service.client.post("/jobs", json={"kind": "sleep"})
+    assert answer.status_code in (202, 503), answer.text
+    return str(answer.json()["id"]) if answer.status_code == 202 else None
 
 
 def found(service: RunningService, job_id: str) -> bool:

@@ -10,7 +10,6 @@ import pytest
 
 from service.domain.ports import JobStore
 from service.store.memory import MemoryJobStore
-from service.store.migrations import migrate
 from service.store.sqlite import SqliteJobStore, open_sqlite_store
 from tests.store.making import ManualClock
 
@@ -23,17 +22,10 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "jobs.db"
-    migrate(path)
-    return path
-
-
 @pytest.fixture
-def database(template: Path, tmp_path: Path) -> Path:
+def database(migrated: Path, tmp_path: Path) -> Path:
     """An empty, migrated database."""
-    return Path(shutil.copy(template, tmp_path / "jobs.db"))  # closed: see the warning in `database`
+    return Path(shutil.copy(migrated, tmp_path / "jobs.db"))  # closed: see the warning in `database`
 
 
 @pytest.fixture

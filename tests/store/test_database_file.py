@@ -212,10 +212,10 @@ async def test_replaced_by_a_database_of_another_revision(database: Path, stores
     await recovered(stores)
 
 
-async def test_its_whole_directory_moved_away_and_back(template: Path, tmp_path: Path, opened: OpenStore) -> None:
+async def test_its_whole_directory_moved_away_and_back(migrated: Path, tmp_path: Path, opened: OpenStore) -> None:
     directory = tmp_path / "data"
     directory.mkdir()
-    cp(template, directory / "jobs.db")
+    cp(migrated, directory / "jobs.db")
     stores = [await opened(directory / "jobs.db") for _ in range(2)]
     acknowledged = await add_to_each(stores)
     mv(directory, tmp_path / "away")

@@ -28,11 +28,11 @@ def schema(path: Path) -> dict[str, str]:
         connection.close()
 
 
-def test_the_migrated_schema_is_that_of_the_tables(template: Path, tmp_path: Path) -> None:
+def test_the_migrated_schema_is_that_of_the_tables(migrated: Path, tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/made.db", module=driver.sqlite3)
     metadata.create_all(engine)
     engine.dispose()
-    assert schema(template) == schema(tmp_path / "made.db")
+    assert schema(migrated) == schema(tmp_path / "made.db")
 
 
 def test_the_code_knows_the_newest_revision() -> None:
