@@ -11,10 +11,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from service import __version__, handlers
-from service.api import errors
+from service.api import errors, openapi
 from service.api.auth import KeyRing
 from service.api.jobs import jobs_router
 from service.api.ops import ops_router
@@ -48,9 +49,10 @@ def create_app(
     open_store = open_store or sqlite_store(settings)
     keys = KeyRing(settings.api_keys_file)
     development = settings.environment == "development"
+    jobs = jobs_router(kinds)
     telemetry = Telemetry(
         kinds=tuple(kinds),
-        routes=(("POST", "/jobs"), ("GET", "/jobs"), ("GET", "/jobs/{id}"), ("POST", "/jobs/{id}/cancel")),
+        routes=routes_of(jobs),
         version=__version__,
         sqlite_version=driver.sqlite_version(),
         environment=settings.environment,
@@ -72,15 +74,17 @@ def create_app(
                 options={"webhook_allow_loopback": settings.webhook_allow_loopback},
             )
             worker = Worker(store, telemetry.jobs, kinds, limits, clock=clock)
+            idempotency = settings.idempotency_hours * 3600
+            queue = JobQueue(store, telemetry.jobs, idempotency_seconds=idempotency, clock=clock)
             lifecycle = Lifecycle(
                 worker,
+                dismiss_waiting=queue.dismiss_waiting,
                 drain_seconds=settings.drain_seconds,
                 notice_seconds=settings.notice_seconds,
                 runtime_dir=settings.runtime_dir,
                 event=telemetry.jobs.event,
             )
-            app.state.store, app.state.lifecycle = store, lifecycle
-            app.state.queue = JobQueue(store, telemetry.jobs, clock=clock)
+            app.state.store, app.state.lifecycle, app.state.queue = store, lifecycle, queue
             retention = settings.retention_hours * 3600
             async with lifecycle.running(), background(prune_for_ever(store, telemetry.jobs, retention, clock=clock)):
                 telemetry.jobs.event("service_started", owner=worker.owner)
@@ -117,11 +121,18 @@ def create_app(
     )
     app.state.keys = keys
     errors.install(app)
-    app.include_router(jobs_router(kinds))
+    openapi.install(app)
+    app.include_router(jobs)
     app.include_router(ops_router(checks, exposition, development=development))
     app.add_middleware(ConnectionClose, closing=lambda: app.state.lifecycle.closing)
     app.add_middleware(telemetry.middleware, on_error=errors.internal_error, may_force_sampling=keys.is_operator)
     return app
+
+
+def routes_of(router: APIRouter) -> tuple[tuple[str, str], ...]:
+    """Method and template of each, for the metrics."""
+    routes = (route for route in router.routes if isinstance(route, APIRoute))
+    return tuple((method, route.path) for route in routes for method in sorted(route.methods or ()))
 
 
 def sqlite_store(settings: Settings) -> OpenStore:

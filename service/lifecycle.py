@@ -3,7 +3,8 @@
 uvicorn closes its listeners the moment it sees SIGTERM, and what connects after that is reset. So these handlers take
 the signal first, in this order:
 
-1. At once: the worker claims nothing more. HTTP goes on: a POST is durable for the next process.
+1. At once: the worker claims nothing more, event streams end, long polls are answered with the job as it is. HTTP goes
+   on: a POST is durable for the next process.
 2. Running jobs get `drain_seconds`, then they are released without costing an attempt. A worker that is done sooner
    waits for its siblings: were it to close on its own, the proxy, which sees one service and not four workers, would
    still send to it.
@@ -40,10 +41,18 @@ class Lifecycle:
     """One worker process's way from start to stop. `event` writes a log line."""
 
     def __init__(
-        self, worker: Worker, *, drain_seconds: float, notice_seconds: float, runtime_dir: Path | None, event: Event
+        self,
+        worker: Worker,
+        *,
+        dismiss_waiting: Callable[[], None],
+        drain_seconds: float,
+        notice_seconds: float,
+        runtime_dir: Path | None,
+        event: Event,
     ) -> None:
         self.closing = False  # /readyz answers 503, and connections are asked to close
         self._worker = worker
+        self._dismiss_waiting = dismiss_waiting
         self._drain_seconds = drain_seconds
         self._notice_seconds = notice_seconds
         self._runtime_dir = runtime_dir
@@ -103,6 +112,7 @@ class Lifecycle:
     async def _stop(self, number: int, original: Any) -> None:
         assert self._working is not None  # noqa: S101  handlers are installed after it
         self._worker.stop()
+        self._dismiss_waiting()
         await asyncio.wait({self._working})
         self._event("worker_drained")
         await self._siblings.drained(self._drain_seconds)

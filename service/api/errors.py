@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from service.domain.job import JobNotFound, QueueFull, StorageUnavailable
+from service.domain.job import IdempotencyConflict, JobNotFound, NotFailed, QueueFull, StorageUnavailable
 from service.domain.ports import BadCursor
 
 TYPE_PREFIX = "urn:jobs-service:problem:"
@@ -27,6 +27,9 @@ class Problem:
     title: str
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+KEY_ERROR = {"loc": ["header", "Idempotency-Key"], "msg": "Used for another submission.", "type": "key_conflict"}
 
 
 class Refused(Exception):
@@ -51,15 +54,31 @@ MALFORMED_BODY = Problem(400, "malformed-body", "Bad Request", "The body is not 
 INVALID = Problem(422, "invalid", "Unprocessable Content", "Some values are not allowed; see errors.")
 INTERNAL = Problem(500, "internal", "Internal Server Error", "Something went wrong here; the request id names it.")
 
+NOT_FAILED = Problem(409, "not-failed", "Conflict", "Only a failed job can be redriven.")
+CONFLICTING_KEY = Problem(
+    422,
+    "idempotency-conflict",
+    "Unprocessable Content",
+    "This Idempotency-Key belongs to another submission of yours. A new submission needs a new key.",
+)
+QUEUE_FULL = Problem(
+    429, "queue-full", "Too Many Requests", "As many jobs are queued as may be. Try later.", {"Retry-After": "5"}
+)
+STORAGE_UNAVAILABLE = Problem(
+    503, "storage-unavailable", "Service Unavailable", "Nothing was stored. Try later.", {"Retry-After": "2"}
+)
+
 DOMAIN_PROBLEMS: Mapping[type[Exception], Problem] = {
+    IdempotencyConflict: CONFLICTING_KEY,
     JobNotFound: NOT_FOUND,
-    QueueFull: Problem(
-        429, "queue-full", "Too Many Requests", "As many jobs are queued as may be. Try later.", {"Retry-After": "5"}
-    ),
-    StorageUnavailable: Problem(
-        503, "storage-unavailable", "Service Unavailable", "Nothing was stored. Try later.", {"Retry-After": "2"}
-    ),
+    NotFailed: NOT_FAILED,
+    QueueFull: QUEUE_FULL,
+    StorageUnavailable: STORAGE_UNAVAILABLE,
 }
+
+
+def malformed_header(name: str) -> Problem:
+    return Problem(400, "malformed-header", "Bad Request", f"The header {name} is not well formed; see the API's page.")
 
 
 def response(request: Request, problem: Problem, errors: list[dict[str, Any]] | None = None) -> Response:
@@ -85,7 +104,9 @@ def install(app: FastAPI) -> None:
         problem = DOMAIN_PROBLEMS[type(error)]
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             request.scope["state"]["exception"] = error  # for the log line of this request
-        return response(request, problem)
+        errors = [KEY_ERROR] if problem is CONFLICTING_KEY else None
+        request.scope["state"]["error_detail"] = errors
+        return response(request, problem, errors)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101

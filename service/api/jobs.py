@@ -1,4 +1,4 @@
-"""The jobs routes: /jobs, /jobs/{id}, /jobs/{id}/cancel."""
+"""The jobs routes: /jobs, /jobs/{id}, and below it /cancel, /redrive and /events."""
 
 import re
 from collections.abc import Mapping
@@ -6,10 +6,13 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
 
+from service.api import answers
 from service.api.dependencies import Queue, UserId
+from service.api.events import EventStream
+from service.api.headers import IdempotencyKey, KnownVersions, LastEventId, WaitSeconds
 from service.api.requests import JobsRoute
 from service.api.schemas import JobView, PageView, job_view, payload_of, submission_type
 from service.domain import ports
@@ -30,9 +33,18 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
     SubmissionBody: Any = submission_type(kinds.values())  # noqa: N806  types, built at run time
     KnownKind: Any = Literal[tuple(kinds)]  # noqa: N806
 
-    @router.post("/jobs", status_code=202, response_model=JobView, summary="Submit a job")
-    async def submit(body: SubmissionBody, request: Request, queue: Queue, user_id: UserId) -> Response:
-        """The job is on disk before this answers. Poll its `Location`, not sooner than `Retry-After`."""
+    @router.post(
+        "/jobs",
+        status_code=202,
+        response_model=JobView,
+        summary="Submit a job",
+        responses=answers.SUBMIT,
+    )
+    async def submit(
+        body: SubmissionBody, request: Request, queue: Queue, user_id: UserId, key: IdempotencyKey, wait: WaitSeconds
+    ) -> Response:
+        """The job is on disk before this answers. Then poll its `Location`, not sooner than `Retry-After`; or let this
+        answer wait for its end (`Prefer: wait=10`); or follow its events."""
         state = request.scope["state"]
         job = await queue.submit(
             Submission(
@@ -43,24 +55,41 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
                 run_at=body.run_at.timestamp() if body.run_at else None,
                 max_attempts=body.max_attempts,
                 timeout_seconds=body.timeout_seconds,
+                idempotency_key=key,
                 request_id=state.get("request_id"),
                 trace_id=state.get("trace_id"),
                 traceparent=state.get("traceparent"),
             )
         )
-        return _job_response(job, HTTPStatus.ACCEPTED, Location=f"/jobs/{job.id}")
+        headers = {"Location": f"/jobs/{job.id}"}
+        if wait is None:
+            return _job_response(job, HTTPStatus.ACCEPTED, headers)
+        job = await queue.wait(job.id, user_id, wait)
+        return _job_response(job, HTTPStatus.OK if job.state.terminal else HTTPStatus.ACCEPTED, headers, wait)
 
-    @router.get("/jobs/{id}", response_model=JobView, summary="Get a job")
-    async def get(
-        job_id: JobId, queue: Queue, user_id: UserId, if_none_match: Annotated[str | None, Header()] = None
-    ) -> Response:
-        """With its attempts. `If-None-Match` with the last `ETag` gives 304 while nothing changed."""
-        job = await queue.get(_well_formed(job_id), user_id)
-        if if_none_match is not None and _matches(if_none_match, job):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_headers(job))
-        return _job_response(job, HTTPStatus.OK)
+    @router.get(
+        "/jobs/{id}",
+        response_model=JobView,
+        summary="Get a job",
+        responses=answers.GET,
+    )
+    async def get(job_id: JobId, queue: Queue, user_id: UserId, known: KnownVersions, wait: WaitSeconds) -> Response:
+        """With its attempts. `If-None-Match` with the last `ETag` gives 304 while nothing changed; `Prefer: wait=10`
+        answers as soon as the job has ended."""
+        if wait is None:
+            job = await queue.get(_well_formed(job_id), user_id)
+        else:
+            job = await queue.wait(_well_formed(job_id), user_id, wait)
+        if known and not known.isdisjoint({"*", _etag(job)}):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_headers(job, wait))
+        return _job_response(job, HTTPStatus.OK, {}, wait)
 
-    @router.get("/jobs", response_model=PageView, summary="List your jobs")
+    @router.get(
+        "/jobs",
+        response_model=PageView,
+        summary="List your jobs",
+        responses=answers.LIST,
+    )
     async def list_jobs(
         request: Request,
         queue: Queue,
@@ -70,7 +99,7 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: str | None = None,
     ) -> Response:
-        """Newest first. `next` is the cursor of the next page."""
+        """Newest first. `next` is the cursor of the next page. Jobs that arrive meanwhile move nothing."""
         page = await queue.list(ports.Query(user_id=user_id, state=state, kind=kind, limit=limit, cursor=cursor))
         headers = {}
         if page.next is not None:
@@ -79,11 +108,40 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         view = PageView.model_construct(items=[job_view(job) for job in page.items], next=page.next)
         return Response(view.model_dump_json(), HTTPStatus.OK, headers, "application/json")
 
-    @router.post("/jobs/{id}/cancel", response_model=JobView, summary="Cancel a job")
+    @router.post(
+        "/jobs/{id}/cancel",
+        response_model=JobView,
+        summary="Cancel a job",
+        responses=answers.CANCEL,
+    )
     async def cancel(job_id: JobId, queue: Queue, user_id: UserId) -> Response:
         """A queued job is cancelled at once (200); a running one is asked to end (202); an ended one stays (200)."""
         job = await queue.cancel(_well_formed(job_id), user_id)
         return _job_response(job, HTTPStatus.ACCEPTED if job.state is State.RUNNING else HTTPStatus.OK)
+
+    @router.post(
+        "/jobs/{id}/redrive",
+        status_code=202,
+        response_model=JobView,
+        summary="Run a failed job again",
+        responses=answers.REDRIVE,
+    )
+    async def redrive(job_id: JobId, queue: Queue, user_id: UserId) -> Response:
+        """With fresh attempts; those it had stay in `attempts`. Only a failed job (else 409)."""
+        return _job_response(await queue.redrive(_well_formed(job_id), user_id), HTTPStatus.ACCEPTED)
+
+    @router.get(
+        "/jobs/{id}/events",
+        response_class=EventStream,
+        summary="Follow a job",
+        responses=answers.EVENTS,
+    )
+    async def events(job_id: JobId, queue: Queue, user_id: UserId, seen: LastEventId) -> Response:
+        """Server-sent events: the state now, then each one that follows, until the job has ended. `data` is
+        `{"state": …, "version": …, "attempt": …}`, `id` the version. A stream that broke is resumed with
+        `Last-Event-ID`; states in quick succession may show as one."""
+        job = await queue.get(_well_formed(job_id), user_id)  # a 404 must come before the stream begins
+        return EventStream(queue, job.id, user_id, seen)
 
     return router
 
@@ -94,17 +152,21 @@ def _well_formed(job_id: str) -> str:
     return job_id
 
 
-def _job_response(job: Job, status: HTTPStatus, **headers: str) -> Response:
-    return Response(job_view(job).model_dump_json(), status, _headers(job) | headers, "application/json")
+def _job_response(
+    job: Job, status: HTTPStatus, headers: Mapping[str, str] | None = None, waited: int | None = None
+) -> Response:
+    headers = _headers(job, waited) | dict(headers or {})
+    return Response(job_view(job).model_dump_json(), status, headers, "application/json")
 
 
-def _headers(job: Job) -> dict[str, Any]:
-    headers = {"ETag": f'"{job.version}"'}
+def _headers(job: Job, waited: int | None = None) -> dict[str, str]:
+    headers = {"ETag": _etag(job)}
     if not job.state.terminal:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if waited is not None:
+        headers["Preference-Applied"] = f"wait={waited}"
     return headers
 
 
-def _matches(if_none_match: str, job: Job) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return "*" in tags or f'"{job.version}"' in tags
+def _etag(job: Job) -> str:
+    return f'"{job.version}"'

@@ -97,6 +97,12 @@ class Job:
     lease_expired: bool = False  # the attempt before this one lost its worker
     attempts: tuple[Attempt, ...] = ()  # the history, oldest first; with the running attempt, if one runs
 
+    @property
+    def ran_before(self) -> bool:
+        """Whether a run came before the present or next one. `attempt` cannot tell: a release or a redrive gives it
+        back. The insert is version 1, the first start 2, and a cancel asked for during that run 3."""
+        return self.version - self.cancel_requested > 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
@@ -132,6 +138,14 @@ class JobNotFound(DomainError):
 
 class QueueFull(DomainError):
     """As many jobs are queued as may be."""
+
+
+class IdempotencyConflict(DomainError):
+    """The idempotency key belongs to a different submission of this user."""
+
+
+class NotFailed(DomainError):
+    """Only a failed job can be redriven."""
 
 
 class StorageUnavailable(DomainError):

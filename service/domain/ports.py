@@ -49,11 +49,21 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """A user's name for one submission, so that it may be sent again without making a second job."""
+
+    value: str
+    fingerprint: str  # the same for the same submission, and for no other
+    since: float  # a key stored before this time is forgotten
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """How a job became durable: rows that shared its commit, and how long it waited for that commit's start."""
 
     batch_size: int
     waited_seconds: float
+    earlier: Job | None = None  # the job that the same key made before, as it is now; then nothing was stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +115,9 @@ class JobStore(Protocol):
     measured for leases is the store's own business, so that a step of the wall clock expires none.
     """
 
-    async def add(self, job: Job) -> Receipt:
-        """Make a new queued job durable. Raises `QueueFull` when as many are queued as may be."""
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
+        """Make a new queued job durable, and its key with it, in one transaction. Raises `QueueFull` when as many are
+        queued as may be, and `IdempotencyConflict` when the key belongs to a different submission."""
 
     async def get(self, job_id: str, user_id: str) -> Job:
         """The job with its attempts. Raises `JobNotFound`, for another user's job too."""
@@ -116,6 +127,13 @@ class JobStore(Protocol):
 
     async def cancel(self, job_id: str, user_id: str, now: float) -> Job:
         """Cancel a queued job at once, ask a running one to end; a terminal or already asked one stays unchanged."""
+
+    async def redrive(self, job_id: str, user_id: str, now: float) -> Job:
+        """Queue a failed job again with fresh attempts. Raises `NotFailed` for any other."""
+
+    def watch(self, job_id: str, changed: Callable[[], None]) -> AbstractContextManager[None]:
+        """While entered, `changed` is called soon after each change of the job, whichever process makes it; sometimes
+        also without one. Nothing is missed by who enters first, then reads, then waits."""
 
     async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
         """Requeue or end jobs whose lease expired, then start up to `limit` due jobs for `owner`: highest priority

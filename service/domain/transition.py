@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from service.domain.job import NEXT_STATE, TRANSITIONS, Attempt, Job, Outcome, Settlement, State
+from service.domain.job import NEXT_STATE, TRANSITIONS, Attempt, Job, NotFailed, Outcome, Settlement, State
 
 LEASE_EXPIRED = "the worker's lease expired"
 
@@ -50,6 +50,22 @@ def cancelled(job: Job, now: float) -> Job:
     return job
 
 
+def redriven(job: Job, now: float) -> Job:
+    """A failed job, queued again with fresh attempts; its history stays. Raises `NotFailed`."""
+    if job.state is not State.FAILED:
+        raise NotFailed(f"the job is {job.state}")
+    return _moved(
+        job,
+        State.QUEUED,
+        attempt=0,
+        run_at=now,
+        runnable_at=now,
+        started_at=None,
+        finished_at=None,
+        cancel_requested=False,
+    )
+
+
 def with_history(job: Job, ended: tuple[Attempt, ...]) -> Job:
     """The job with its ended attempts and, if one runs, that one."""
     if job.state is State.RUNNING and job.started_at is not None:
@@ -70,5 +86,5 @@ def _ended(job: Job, now: float, outcome: Outcome, error: str | None, trace_id: 
 
 
 def _submission_trace(job: Job) -> str | None:
-    """Only the first attempt is part of the submission's trace; the trace of a later one is known to its worker."""
-    return job.trace_id if job.attempt == 1 else None
+    """Only the first run is part of the submission's trace; the trace of a later one is known to its worker."""
+    return None if job.ran_before else job.trace_id

@@ -56,6 +56,7 @@ def _claim(transaction: Transaction, call: Claim) -> Claimed:
     until = call.clock.now() + call.lease_seconds
     started = execute(START, (call.now, call.owner, until, call.clock.boot, call.limit)).fetchall()
     transaction.more |= 0 < call.limit == len(started)
+    transaction.changed += [row[1] for row in started]
     started.sort(key=lambda row: (-row[7], row[5], row[0]))  # RETURNING promises no order; this is the index's
     earliest = execute(NEXT).fetchone()
     return Claimed(

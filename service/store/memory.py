@@ -4,12 +4,21 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 
 from service.domain import transition
-from service.domain.job import Attempt, Job, JobNotFound, Outcome, QueueFull, Settlement, State
-from service.domain.ports import Claimed, Page, Query, Receipt, Stats
+from service.domain.job import (
+    Attempt,
+    IdempotencyConflict,
+    Job,
+    JobNotFound,
+    Outcome,
+    QueueFull,
+    Settlement,
+    State,
+)
+from service.domain.ports import Claimed, IdempotencyKey, Page, Query, Receipt, Stats
 from service.store import cursor, rows
 
 
@@ -22,18 +31,24 @@ class MemoryJobStore:
         self._jobs: dict[int, Job] = {}
         self._history: dict[int, tuple[Attempt, ...]] = {}
         self._leases: dict[int, tuple[str, float]] = {}  # owner, and until when
+        self._keys: dict[tuple[str, str], tuple[int, str]] = {}  # user and key -> the job's place, and its fingerprint
         self._next_seq = 1
         self._changed = asyncio.Event()
+        self._watchers: dict[str, list[Callable[[], None]]] = defaultdict(list)
 
-    async def add(self, job: Job) -> Receipt:
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
         rows.to_json(job.payload)  # refuses what cannot be stored elsewhere
         with self._lock:
+            if key and (earlier := self._earlier(job.user_id, key)):
+                return Receipt(batch_size=1, waited_seconds=0.0, earlier=earlier)
             if sum(other.state is State.QUEUED for other in self._jobs.values()) >= self._max_queued:
                 raise QueueFull(f"{self._max_queued} jobs are queued")
             self._seqs[job.id] = seq = self._next_seq
             self._next_seq += 1
             self._jobs[seq] = job
             self._history[seq] = ()
+            if key:
+                self._keys[job.user_id, key.value] = (seq, key.fingerprint)
         self._changed.set()
         return Receipt(batch_size=1, waited_seconds=0.0)
 
@@ -55,8 +70,26 @@ class MemoryJobStore:
     async def cancel(self, job_id: str, user_id: str, now: float) -> Job:
         with self._lock:
             seq = self._find(job_id, user_id)
-            self._jobs[seq] = transition.cancelled(self._jobs[seq], now)
+            self._put(seq, transition.cancelled(self._jobs[seq], now))
             return self._whole(seq)
+
+    async def redrive(self, job_id: str, user_id: str, now: float) -> Job:
+        with self._lock:
+            seq = self._find(job_id, user_id)
+            self._put(seq, transition.redriven(self._jobs[seq], now))
+            job = self._whole(seq)
+        self._changed.set()
+        return job
+
+    @contextlib.contextmanager
+    def watch(self, job_id: str, changed: Callable[[], None]) -> Iterator[None]:
+        self._watchers[job_id].append(changed)
+        try:
+            yield
+        finally:
+            self._watchers[job_id].remove(changed)
+            if not self._watchers[job_id]:
+                del self._watchers[job_id]
 
     async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
         with self._lock:
@@ -68,7 +101,7 @@ class MemoryJobStore:
             due = [seq for seq in queued if self._jobs[seq].run_at <= now]
             due.sort(key=lambda seq: (-self._jobs[seq].priority, self._jobs[seq].run_at, seq))
             for seq in due[:limit]:
-                self._jobs[seq] = transition.started(self._jobs[seq], now)
+                self._put(seq, transition.started(self._jobs[seq], now))
                 self._leases[seq] = (owner, self._lease_clock() + lease_seconds)
             later = [self._jobs[seq].run_at for seq in queued if self._jobs[seq].run_at > now]
             return Claimed(
@@ -112,6 +145,7 @@ class MemoryJobStore:
             ended = [seq for seq, job in self._jobs.items() if job.finished_at is not None and job.finished_at < before]
             for seq in ended[:limit]:
                 del self._seqs[self._jobs.pop(seq).id], self._history[seq]
+            self._keys = {key: known for key, known in self._keys.items() if known[0] in self._jobs}
         return len(ended[:limit])
 
     async def stats(self, now: float) -> Stats:
@@ -135,6 +169,14 @@ class MemoryJobStore:
             raise JobNotFound(job_id)
         return seq
 
+    def _earlier(self, user_id: str, key: IdempotencyKey) -> Job | None:
+        seq, fingerprint = self._keys.get((user_id, key.value), (None, ""))
+        if seq is None or self._jobs[seq].created_at < key.since:
+            return None
+        if fingerprint != key.fingerprint:
+            raise IdempotencyConflict("the key belongs to a different submission")
+        return self._whole(seq)
+
     def _held(self, owner: str, job_id: str, attempt: int) -> int | None:
         """Fencing: the job's place if `owner` holds the lease of that attempt."""
         seq = self._seqs.get(job_id)
@@ -144,8 +186,13 @@ class MemoryJobStore:
 
     def _end(self, seq: int, job: Job, attempt: Attempt) -> None:
         del self._leases[seq]
-        self._jobs[seq] = job
+        self._put(seq, job)
         self._history[seq] += (attempt,)
+
+    def _put(self, seq: int, job: Job) -> None:
+        self._jobs[seq] = job
+        for changed in self._watchers.get(job.id, ()):
+            changed()
 
     def _whole(self, seq: int) -> Job:
         return transition.with_history(self._jobs[seq], self._history[seq])

@@ -2,7 +2,7 @@
 `execute`)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -42,6 +42,11 @@ def page(connection: sqlite3.Connection, query: Query, before: int) -> Page:
         ended[seq].append(tuple(attempt_row))
     jobs = [transition.with_history(rows.job_of(row), rows.attempts_of(ended[row[0]])) for row in shown]
     return Page(items=jobs, next=cursor.encode(shown[-1][0]) if more else None)
+
+
+def versions(connection: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, int]:
+    """Of the jobs that there are."""
+    return dict(connection.execute(_sql(_versions), {"ids": json.dumps(job_ids)}).fetchall())
 
 
 def cancellations(connection: sqlite3.Connection, owner: str) -> frozenset[str]:
@@ -86,6 +91,11 @@ def _page(*filters: str) -> Select[Any]:
         .limit(bindparam("limit"))
         .offset(literal_column("0"))  # else the dialect adds a parameter of its own
     )
+
+
+def _versions() -> Select[Any]:
+    ids: Select[Any] = select(literal_column("value")).select_from(func.json_each(bindparam("ids")))
+    return select(job.c.id, job.c.version).where(job.c.id.in_(ids))
 
 
 def _cancellations() -> Select[Any]:

@@ -2,7 +2,7 @@
 
 from service.store.driver import sqlite3
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration's; a test compares them."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from service.domain.job import Attempt, Job, Outcome, State
+from service.domain.ports import IdempotencyKey
 
 Row = tuple[Any, ...]
 
@@ -62,7 +63,7 @@ def attempts_of(rows: Iterable[Row]) -> tuple[Attempt, ...]:
     )
 
 
-def new_row(job: Job) -> Row:
+def new_row(job: Job, key: IdempotencyKey | None) -> Row:
     """The values of a submission, in the order of `statements.INSERT`."""
     return (
         job.id,
@@ -82,6 +83,8 @@ def new_row(job: Job) -> Row:
         job.run_at <= job.created_at,
         to_json(job.payload),
         job.runnable_at,
+        key and key.value,
+        key and key.fingerprint,
     )
 
 
@@ -98,6 +101,8 @@ def changed_row(job: Job, due: bool) -> Row:
         job.lease_expired,
         storable(job.error),
         None if job.result is None else to_json(job.result),
+        job.started_at,
+        job.runnable_at,
     )
 
 

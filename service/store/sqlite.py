@@ -5,21 +5,23 @@ Reads run on a few read-only connections in their own threads; every change goes
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from service.domain.job import Job, Outcome, Settlement
-from service.domain.ports import Claimed, Page, Query, Receipt, Stats, StoreObserver
+from service.domain.ports import Claimed, IdempotencyKey, Page, Query, Receipt, Stats, StoreObserver
 from service.store import claims, cursor, lease, readers, reads, rows, statements
 from service.store.database import Database
 from service.store.driver import Synchronous, sqlite3
 from service.store.lease import LeaseClock
 from service.store.lock import WriteLock
 from service.store.wakeup import Wakeup
+from service.store.watch import Watch
 from service.store.writer import Writer
 
 P = ParamSpec("P")
@@ -36,22 +38,25 @@ async def open_sqlite_store(
     observer: StoreObserver | None = None,
     lease_clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator["SqliteJobStore"]:
-    """The store on an existing, migrated database. `runtime_dir`: where its processes wake each other by sockets.
+    """The store on an existing, migrated database. `runtime_dir`: where its processes reach each other by sockets.
 
     Raises `StorageUnavailable` when the file is missing or not at the revision of this version.
     """
-    wakeup = Wakeup(runtime_dir)
+    wakeup, watch = Wakeup(runtime_dir), Watch(runtime_dir)
     clock = LeaseClock(lease_clock, lease.boot_id())
     add = partial(statements.add, max_queued=max_queued)
     # Heartbeats first: a claim expires leases. Then what makes jobs runnable, then who takes them.
-    order = (statements.heartbeat, statements.finish, statements.cancel, add, claims.claim, statements.prune)
-    with WriteLock(path) as lock, wakeup.listening():
+    steps = (statements.finish, statements.cancel, statements.redrive, add)
+    order = (statements.heartbeat, *steps, claims.claim, statements.prune)
+    with WriteLock(path) as lock, wakeup.listening(), watch.mailbox:
         database = Database(path, lock, synchronous, observer or _Nobody())
-        writer = Writer(database, lock, order, wakeup, observer or _Nobody())
+        writer = Writer(database, lock, order, wakeup, watch, observer or _Nobody())
         with ThreadPoolExecutor(readers.CONNECTIONS, "store-reader") as threads:
             await writer.open()
             try:
-                yield SqliteJobStore(database, writer, wakeup, threads, clock, add)
+                store = SqliteJobStore(database, writer, wakeup, watch, threads, clock, add)
+                async with watch.comparing(store.versions):
+                    yield store
             finally:
                 await writer.close()
 
@@ -64,6 +69,7 @@ class SqliteJobStore:
         database: Database,
         writer: Writer,
         wakeup: Wakeup,
+        watch: Watch,
         threads: ThreadPoolExecutor,
         clock: LeaseClock,
         add: statements.Add,
@@ -71,12 +77,15 @@ class SqliteJobStore:
         self._database = database
         self._writer = writer
         self._wakeup = wakeup
+        self._watch = watch
         self._threads = threads
         self._clock = clock
         self._add = add
 
-    async def add(self, job: Job) -> Receipt:
-        return (await self._writer.run(self._add, rows.new_row(job)))[1]
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
+        submit = statements.Submit(rows.new_row(job, key), job.user_id, key)
+        earlier, receipt = await self._writer.run(self._add, submit)
+        return receipt if earlier is None else replace(receipt, earlier=earlier)
 
     async def get(self, job_id: str, user_id: str) -> Job:
         return await self._read(reads.get, job_id, user_id)
@@ -85,8 +94,18 @@ class SqliteJobStore:
         return await self._read(reads.page, query, cursor.decode(query.cursor))
 
     async def cancel(self, job_id: str, user_id: str, now: float) -> Job:
-        job: Job = (await self._writer.run(statements.cancel, statements.Cancel(job_id, user_id, now)))[0]
+        job: Job = (await self._writer.run(statements.cancel, statements.Ask(job_id, user_id, now)))[0]
         return job
+
+    async def redrive(self, job_id: str, user_id: str, now: float) -> Job:
+        job: Job = (await self._writer.run(statements.redrive, statements.Ask(job_id, user_id, now)))[0]
+        return job
+
+    def watch(self, job_id: str, changed: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._watch.watching(job_id, changed)
+
+    async def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
+        return await self._read(reads.versions, job_ids)
 
     async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
         call = claims.Claim(owner, limit, lease_seconds, now, self._clock)

@@ -5,11 +5,12 @@ raised to its caller alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from service.domain import transition
-from service.domain.job import Job, JobNotFound, Outcome, QueueFull, Settlement, State
+from service.domain.job import IdempotencyConflict, Job, JobNotFound, NotFailed, Outcome, QueueFull, Settlement, State
+from service.domain.ports import IdempotencyKey
 from service.store import rows
 from service.store.driver import sqlite3
 from service.store.lease import LeaseClock
@@ -21,9 +22,18 @@ class Transaction:
     connection: sqlite3.Connection
     runnable: bool = False  # it made jobs claimable
     more: bool = False  # it filled a worker's slots, and others may find more to claim
+    changed: list[str] = field(default_factory=list)  # ids of the jobs that it changed visibly
 
 
-class Cancel(NamedTuple):
+class Submit(NamedTuple):
+    row: Row
+    user_id: str
+    key: IdempotencyKey | None
+
+
+class Ask(NamedTuple):
+    """A user asks for a step of a job."""
+
     job_id: str
     user_id: str
     now: float
@@ -46,7 +56,7 @@ class Prune(NamedTuple):
     limit: int
 
 
-Add = Callable[[Transaction, Sequence[Row]], Sequence[QueueFull | None]]
+Add = Callable[[Transaction, Sequence[Submit]], Sequence["Job | QueueFull | IdempotencyConflict | None"]]
 """`add`, with the limit of the queue filled in."""
 
 SELECT = f"SELECT {', '.join(JOB_COLUMNS)} FROM job"  # noqa: S608  constant names
@@ -56,12 +66,18 @@ HISTORY = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM attempt WHERE job_seq = ? O
 # OR FAIL: the default, ABORT, makes SQLite copy every page that a statement with triggers is about to change, which
 # doubles its time. It serves to undo one statement; here an error always undoes the whole transaction or savepoint.
 INSERT = """INSERT OR FAIL INTO job (id, kind, user_id, created_at, run_at, state, priority, attempt, max_attempts,
-    timeout_seconds, request_id, trace_id, traceparent, version, due, payload, runnable_at, cancel_requested,
-    lease_expired) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"""
+    timeout_seconds, request_id, trace_id, traceparent, version, due, payload, runnable_at, idempotency_key,
+    idempotency_fingerprint, cancel_requested, lease_expired)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"""
 
 UPDATE = """UPDATE OR FAIL job SET state = ?2, run_at = ?3, due = ?4, attempt = ?5, finished_at = ?6,
-    cancel_requested = ?7, version = ?8, lease_expired = ?9, error = ?10, result = ?11,
-    owner = iif(?2 = 'running', owner, NULL) WHERE seq = ?1"""
+    cancel_requested = ?7, version = ?8, lease_expired = ?9, error = ?10, result = ?11, started_at = ?12,
+    runnable_at = ?13, owner = iif(?2 = 'running', owner, NULL) WHERE seq = ?1"""
+
+EARLIER = f"""SELECT {", ".join(JOB_COLUMNS)}, idempotency_fingerprint
+    FROM job INDEXED BY job_idempotent WHERE user_id = ? AND idempotency_key = ?"""  # noqa: S608  constant names
+
+FORGET = "UPDATE job SET idempotency_key = NULL, idempotency_fingerprint = NULL WHERE seq = ?"
 
 RECORD = "INSERT OR FAIL INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -104,30 +120,71 @@ def _finish(transaction: Transaction, owner: str, settlement: Settlement) -> Out
     return ended.outcome
 
 
-def cancel(transaction: Transaction, calls: Sequence[Cancel]) -> list[Job | JobNotFound]:
-    return [_cancel(transaction, call) for call in calls]
+def cancel(transaction: Transaction, calls: Sequence[Ask]) -> list[Job | Exception]:
+    return [_step(transaction, call, transition.cancelled) for call in calls]
 
 
-def _cancel(transaction: Transaction, call: Cancel) -> Job | JobNotFound:
-    execute = transaction.connection.execute
-    row = execute(f"{SELECT} WHERE id = ? AND user_id = ?", (call.job_id, call.user_id)).fetchone()
+def redrive(transaction: Transaction, calls: Sequence[Ask]) -> list[Job | Exception]:
+    return [_step(transaction, call, transition.redriven) for call in calls]
+
+
+def _step(transaction: Transaction, call: Ask, step: Callable[[Job, float], Job]) -> Job | Exception:
+    row = transaction.connection.execute(
+        f"{SELECT} WHERE id = ? AND user_id = ?", (call.job_id, call.user_id)
+    ).fetchone()
     if row is None:
         return JobNotFound(call.job_id)
     before = rows.job_of(row)
-    job = transition.cancelled(before, call.now)
+    try:
+        job = step(before, call.now)
+    except NotFailed as refusal:
+        return refusal
     if job is not before:
-        save(transaction, row[0], job, due=False)
-    return transition.with_history(job, rows.attempts_of(execute(HISTORY, (row[0],))))
+        save(transaction, row[0], job, due=job.state is State.QUEUED)
+    return _whole(transaction, row[0], job)
 
 
-def add(transaction: Transaction, calls: Sequence[Row], *, max_queued: int) -> list[QueueFull | None]:
+def add(
+    transaction: Transaction, calls: Sequence[Submit], *, max_queued: int
+) -> list[Job | QueueFull | IdempotencyConflict | None]:
+    """A repeated submission gives the job that the first one made, also when the queue is full."""
     execute = transaction.connection.execute
     (queued,) = execute("SELECT jobs FROM counter WHERE state = 'queued'").fetchone()
-    accepted = calls[: max(0, max_queued - queued)]
-    transaction.connection.executemany(INSERT, accepted)
-    transaction.runnable |= any(row[rows.DUE] for row in accepted)
-    refused = len(calls) - len(accepted)
-    return [None] * len(accepted) + [QueueFull(f"{max_queued} jobs are queued") for _ in range(refused)]
+    outcomes: list[Job | QueueFull | IdempotencyConflict | None] = []
+    without_key = []
+    for call in calls:
+        outcome: Job | QueueFull | IdempotencyConflict | None = _earlier(transaction, call) if call.key else None
+        if outcome is None and queued >= max_queued:
+            outcome = QueueFull(f"{max_queued} jobs are queued")
+        elif outcome is None:
+            queued += 1
+            transaction.runnable |= call.row[rows.DUE]
+            if call.key:
+                execute(INSERT, call.row)  # now: another call of this batch may carry the same key
+            else:
+                without_key.append(call.row)
+        outcomes.append(outcome)
+    transaction.connection.executemany(INSERT, without_key)
+    return outcomes
+
+
+def _earlier(transaction: Transaction, call: Submit) -> Job | IdempotencyConflict | None:
+    assert call.key is not None  # noqa: S101
+    execute = transaction.connection.execute
+    row = execute(EARLIER, (call.user_id, call.key.value)).fetchone()
+    if row is None:
+        return None
+    job = rows.job_of(row)
+    if job.created_at < call.key.since:
+        execute(FORGET, (row[0],))
+        return None
+    if row[-1] != call.key.fingerprint:
+        return IdempotencyConflict("the key belongs to a different submission")
+    return _whole(transaction, row[0], job)
+
+
+def _whole(transaction: Transaction, seq: int, job: Job) -> Job:
+    return transition.with_history(job, rows.attempts_of(transaction.connection.execute(HISTORY, (seq,))))
 
 
 def prune(transaction: Transaction, calls: Sequence[Prune]) -> list[int]:
@@ -137,4 +194,5 @@ def prune(transaction: Transaction, calls: Sequence[Prune]) -> list[int]:
 def save(transaction: Transaction, seq: int, job: Job, due: bool) -> None:
     """Store what a step made of a job. A job that no longer runs has no owner, so its old worker can change nothing."""
     transaction.connection.execute(UPDATE, (seq, *rows.changed_row(job, due)))
+    transaction.changed.append(job.id)
     transaction.runnable |= due and job.state is State.QUEUED

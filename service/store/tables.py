@@ -43,6 +43,17 @@ job = Table(
     Column("error", Text),
     Column("payload", Text, nullable=False),
     Column("result", Text),
+    # What a client may send again (see `statements.add`). In the job's own row, so that both are stored or neither, and
+    # both are deleted together.
+    Column("idempotency_key", Text),
+    Column("idempotency_fingerprint", Text),
+    Index(
+        "job_idempotent",
+        "user_id",
+        "idempotency_key",
+        unique=True,
+        sqlite_where=text("idempotency_key IS NOT NULL"),
+    ),
     Index("job_runnable", desc("priority"), "run_at", sqlite_where=text("state = 'queued' AND due = 1")),
     Index("job_queued", "due", "run_at", sqlite_where=text("state = 'queued'")),
     Index("job_leased", "lease_boot", "lease_until", sqlite_where=text("state = 'running'")),

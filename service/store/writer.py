@@ -22,6 +22,7 @@ from service.store.inbox import Inbox
 from service.store.lock import WriteLock
 from service.store.statements import Transaction
 from service.store.wakeup import Wakeup
+from service.store.watch import Watch
 
 BATCH_LIMIT = 512
 """Calls in one transaction, so that it holds the lock for some tens of milliseconds at most."""
@@ -34,12 +35,19 @@ class Writer:
     """`order`: all operations, in the order in which they run within a batch."""
 
     def __init__(
-        self, database: Database, lock: WriteLock, order: Sequence[Operation], wakeup: Wakeup, observer: StoreObserver
+        self,
+        database: Database,
+        lock: WriteLock,
+        order: Sequence[Operation],
+        wakeup: Wakeup,
+        watch: Watch,
+        observer: StoreObserver,
     ) -> None:
         self._database = database
         self._lock = lock
         self._order = order
         self._wakeup = wakeup
+        self._watch = watch
         self._observer = observer
         self._health = Health(database, lock, observer)
         self._inbox = Inbox()
@@ -117,9 +125,11 @@ class Writer:
         except Exception as error:
             calls = calls or self._inbox.take(BATCH_LIMIT)
             self._fail(calls, error)
-        self._answer(calls, runnable=transaction is not None and transaction.runnable)
-        if transaction is not None and (transaction.runnable or transaction.more):
-            self._wakeup.wake_siblings()
+        self._answer(calls, transaction)
+        if transaction is not None:
+            if transaction.runnable or transaction.more:
+                self._wakeup.wake_siblings()
+            self._watch.tell_siblings(transaction.changed)
 
     def _transact(self, calls: Sequence[Call], started: float) -> Transaction:
         if not self._database.is_open:
@@ -143,20 +153,22 @@ class Writer:
         for call in calls:
             call.outcome = StorageUnavailable(health.reason(error)) if storage else error
 
-    def _answer(self, calls: Sequence[Call], runnable: bool) -> None:
+    def _answer(self, calls: Sequence[Call], transaction: Transaction | None) -> None:
         for_loop = [call for call in calls if isinstance(call.future, asyncio.Future)]
         for call in calls:
             if not isinstance(call.future, asyncio.Future):
                 _resolve(call)
-        if for_loop or runnable:
+        if for_loop or (transaction is not None and (transaction.runnable or transaction.changed)):
             with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._answer_in_loop, for_loop, runnable)
+                self._loop.call_soon_threadsafe(self._answer_in_loop, for_loop, transaction)
 
-    def _answer_in_loop(self, calls: Sequence[Call], runnable: bool) -> None:
+    def _answer_in_loop(self, calls: Sequence[Call], transaction: Transaction | None) -> None:
         for call in calls:
             _resolve(call)
-        if runnable:
-            self._wakeup.wake()
+        if transaction is not None:
+            if transaction.runnable:
+                self._wakeup.wake()
+            self._watch.tell(transaction.changed)
 
     def _close(self) -> None:
         try:

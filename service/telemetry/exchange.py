@@ -24,7 +24,6 @@ OPS = frozenset({"/healthz", "/readyz", SCRAPE, "/docs", "/openapi.json"})
 
 CLIENT_CLOSED = 499  # nginx's number for a client that left before the answer
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_WAIT = re.compile(rb"(^|[,;\s])wait\s*=", re.IGNORECASE)
 _PORT = re.compile(r":\d+$")
 
 
@@ -100,8 +99,9 @@ class Exchange:
         return self.error or self.state.get("exception")
 
     def waits(self) -> bool:
-        """`Prefer: wait`: it lasts as long as the client wants, which says nothing about the service."""
-        return _WAIT.search(self.headers.get(b"prefer", b"")) is not None
+        """Whether the API granted a `Prefer: wait`: that lasts as long as the client wants, and says nothing about the
+        service."""
+        return self.state.get("waits", False) is True
 
     def route(self) -> str | None:
         """The template, such as `/jobs/{id}`."""

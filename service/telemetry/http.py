@@ -1,7 +1,8 @@
 """Around every request: its id, its span, its metrics, and its one log line. Pure ASGI, the outermost middleware.
 
-What it takes from the API, through `scope["state"]`: `user_id`; `error_detail`, why a 422; `exception`, what a 5xx was
-mapped from. What it gives there: `request_id`, `trace_id`, `traceparent`.
+What it takes from the API, through `scope["state"]`: `user_id`; `waits`, whether a `Prefer: wait` was granted;
+`error_detail`, why a 422; `exception`, what a 5xx was mapped from. What it gives there: `request_id`, `trace_id`,
+`traceparent`.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from opentelemetry import context as otel
 from opentelemetry.trace import Link, Span, SpanKind, get_current_span
 from structlog.typing import FilteringBoundLogger
 
-from service.domain.job import Job, Outcome, QueueFull, StorageUnavailable
+from service.domain.job import IdempotencyConflict, Job, Outcome, QueueFull, StorageUnavailable
 from service.telemetry import spans
 from service.telemetry.attempt import AttemptTelemetry
 from service.telemetry.context import facts
@@ -17,6 +17,8 @@ from service.telemetry.event import write_event
 from service.telemetry.metrics import Metrics
 from service.telemetry.submission import SubmissionTelemetry
 from service.telemetry.tracing import Tracing
+
+REASONS = {QueueFull: "queue_full", IdempotencyConflict: "idempotency_conflict"}
 
 
 class JobTelemetry:
@@ -36,10 +38,13 @@ class JobTelemetry:
         try:
             yield submission
             outcome = "accepted"
-            metrics.submitted.labels(metrics.kind(job.kind)).inc()
-        except QueueFull:
+            if submission.earlier is None:
+                metrics.submitted.labels(metrics.kind(job.kind)).inc()
+            else:
+                outcome = "replayed"
+        except (QueueFull, IdempotencyConflict) as refusal:
             outcome = "rejected"  # by intent, not by fault
-            metrics.rejected.labels("queue_full").inc()
+            metrics.rejected.labels(REASONS[type(refusal)]).inc()
             raise
         except StorageUnavailable as error:
             metrics.rejected.labels("storage_unavailable").inc()
@@ -49,6 +54,7 @@ class JobTelemetry:
             spans.failed(span, error)
             raise
         finally:
+            job = submission.earlier or job
             span.set_attributes({"job.id": job.id, "job.kind": job.kind, "submission.outcome": outcome})
             span.end()
             metrics.submit.labels(outcome).observe(submission.seconds(), spans.exemplar(span))
@@ -94,12 +100,11 @@ class JobTelemetry:
         write_event(self._log, message, level, facts)
 
     def _start_span(self, job: Job) -> Span:
-        """The first attempt is a child of the submission's request. A later one, or one after a crash, is a trace of
-        its own, linked to it: hours may lie between, and one trace would hide which attempt took how long."""
+        """The first run is a child of the submission's request. A later one is a trace of its own, linked to it: hours
+        may lie between, and one trace would hide which run took how long."""
         submitter = spans.extracted(job.traceparent)
         origin = get_current_span(submitter).get_span_context()
-        first = job.attempt == 1 and not job.lease_expired and len(job.attempts) <= 1
-        if first or not origin.is_valid:
+        if not (job.ran_before and origin.is_valid):
             span = self._tracing.tracer.start_span("job.process", submitter, SpanKind.CONSUMER)
         else:
             context = spans.decided(origin.trace_flags.sampled)  # a job is traced in all its attempts or in none

@@ -120,9 +120,9 @@ class Metrics:
                 self.requests.labels(method, route, status)
             self.request(method, route, _EXPECTED.get(method, (200,))[0])
         self.requests.labels("GET", UNMATCHED, 404)
-        for outcome in ("accepted", "rejected", "failed"):
+        for outcome in ("accepted", "replayed", "rejected", "failed"):
             self.submit.labels(outcome)
-        for reason in ("queue_full", "storage_unavailable"):
+        for reason in ("queue_full", "idempotency_conflict", "storage_unavailable"):
             self.rejected.labels(reason)
         for state in ("busy", "free"):
             self.slots.labels(state)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from service import handlers
 from service.app import create_app
 from service.domain.job import Job, StorageUnavailable
-from service.domain.ports import Context, JobStore, Kind, Receipt, StoreObserver
+from service.domain.ports import Context, IdempotencyKey, JobStore, Kind, Receipt, StoreObserver
 from service.settings import Settings
 from service.store.memory import MemoryJobStore
 
@@ -26,10 +26,10 @@ class BreakableStore(MemoryJobStore):
 
     broken = False
 
-    async def add(self, job: Job) -> Receipt:
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
         if self.broken:
             raise StorageUnavailable("disk full")
-        return await super().add(job)
+        return await super().add(job, key)
 
     async def check(self) -> None:
         if self.broken:

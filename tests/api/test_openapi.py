@@ -16,5 +16,8 @@ async def test_each_kind_has_a_payload_of_its_own_name_with_an_example(client: h
 
 async def test_the_operations_routes_are_not_part_of_the_api(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
-    assert set(document["paths"]) == {"/jobs", "/jobs/{id}", "/jobs/{id}/cancel"}
+    assert set(document["paths"]) == {
+        "/jobs",
+        *(f"/jobs/{{id}}{step}" for step in ("", "/cancel", "/redrive", "/events")),
+    }
     assert document["paths"]["/jobs"]["post"]["security"]

@@ -43,6 +43,7 @@ def make_job(**changed: Any) -> Job:
         "started_at": NOW + 2,
         "attempt": 1,
         "state": State.RUNNING,
+        "version": 2,
     }
     return Job(**(given | changed))
 

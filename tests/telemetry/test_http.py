@@ -44,6 +44,7 @@ def application() -> FastAPI:
     @app.get("/jobs/{id}")
     async def get(id: str, request: Request) -> dict[str, str | None]:  # noqa: A002  the template is the contract's
         request.state.user_id = "ada"
+        request.state.waits = "prefer" in request.headers
         return {"id": id, "trace_id": request.state.trace_id, "request_id": request.state.request_id}
 
     @app.post("/jobs")

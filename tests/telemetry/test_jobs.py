@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
-from service.domain.job import Attempt, Outcome, QueueFull, State, StorageUnavailable
+from service.domain.job import Outcome, QueueFull, State, StorageUnavailable
 from service.domain.ports import JobObserver, Receipt, StoreObserver
 from service.telemetry.context import RECEIVED_AT, facts
 from service.telemetry.telemetry import Telemetry
@@ -212,12 +212,8 @@ async def test_the_first_attempt_is_a_child_of_the_request() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [
-        {"attempt": 2},
-        {"lease_expired": True},
-        {"attempts": (Attempt(number=1, started_at=NOW), Attempt(number=1, started_at=NOW))},
-    ],
-    ids=["a retry", "after a crash", "a redrive"],
+    [{"attempt": 2, "version": 4}, {"attempt": 2, "version": 4, "lease_expired": True}, {"version": 4}],
+    ids=["a retry", "after a crash", "after a release"],
 )
 async def test_a_later_attempt_is_a_trace_of_its_own_linked_to_the_request(changed: dict[str, Any]) -> None:
     span = await attempt_span(traceparent=SAMPLED, **changed)
@@ -229,10 +225,16 @@ async def test_a_later_attempt_is_a_trace_of_its_own_linked_to_the_request(chang
     assert [event.name for event in span.events] == (["lease_expired"] if "lease_expired" in changed else [])
 
 
-@pytest.mark.parametrize("attempt", [1, 2])
-async def test_all_attempts_follow_the_sampling_of_the_request(attempt: int) -> None:
-    assert await attempt_span(traceparent=UNSAMPLED, attempt=attempt) is None
-    assert await attempt_span(traceparent=SAMPLED, attempt=attempt) is not None
+@pytest.mark.parametrize("version", [2, 4])
+async def test_all_attempts_follow_the_sampling_of_the_request(version: int) -> None:
+    assert await attempt_span(traceparent=UNSAMPLED, version=version) is None
+    assert await attempt_span(traceparent=SAMPLED, version=version) is not None
+
+
+async def test_a_cancel_asked_for_before_the_run_was_seen_leaves_it_the_first() -> None:
+    span = await attempt_span(traceparent=SAMPLED, version=3, cancel_requested=True)
+    assert span is not None
+    assert span.parent is not None
 
 
 async def test_an_attempt_without_a_request_is_a_root() -> None:

@@ -1,0 +1,96 @@
+"""What each route may answer, for OpenAPI: the good answers with their headers, and every problem by its type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.api import errors
+from service.api.errors import TYPE_PREFIX, Problem
+from service.api.schemas import JobView
+
+Responses = dict[int | str, dict[str, Any]]
+"""The `responses` of a route."""
+
+HEADERS = {
+    "ETag": "The job's version, for `If-None-Match`.",
+    "Link": "The next page, if there is one.",
+    "Location": "Where the job is.",
+    "Preference-Applied": "The wait that was granted, if one was asked for; also when it ran out.",
+    "Retry-After": "Seconds until asking again is worth it, while the job has not ended.",
+    "X-Processed-Time": "Seconds from the request's arrival to the answer's start.",
+    "X-Request-ID": "Yours if you sent a well-formed one; it is in the logs.",
+}
+
+
+def described_headers(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in names}
+
+
+def _good(description: str, *headers: str, **more: Any) -> dict[str, Any]:
+    return {"description": description, "headers": described_headers(headers), **more}
+
+
+def _with_problems(good: Mapping[int | str, dict[str, Any]], *problems: Problem) -> Responses:
+    """The good answers, these problems, and those that any route may answer."""
+    responses: Responses = {**good}
+    for problem in (*problems, errors.UNAUTHENTICATED, errors.INTERNAL, errors.STORAGE_UNAVAILABLE):
+        content = {"schema": {"$ref": "#/components/schemas/ProblemDetails"}, "examples": {}}
+        response = responses.setdefault(
+            problem.status, {"description": problem.title, "content": {"application/problem+json": content}}
+        )
+        examples = response["content"]["application/problem+json"]["examples"]
+        examples[problem.slug] = {"summary": problem.detail, "value": _example(problem)}
+        response["headers"] = {name: {"schema": {"type": "string"}} for name in problem.headers}
+    return responses
+
+
+def _example(problem: Problem) -> dict[str, Any]:
+    example: dict[str, Any] = {
+        "type": TYPE_PREFIX + problem.slug,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": "/jobs",
+        "request_id": "89d6d6b0653f7a45100435a6c5020232",
+    }
+    if problem is errors.INVALID:
+        loc = ["body", "sleep", "priority"]
+        example["errors"] = [{"loc": loc, "msg": "Input should be a valid integer", "type": "int_type"}]
+    if problem is errors.CONFLICTING_KEY:
+        example["errors"] = [errors.KEY_ERROR]
+    return example
+
+
+SUBMIT = _with_problems(
+    {
+        200: _good("It has ended while you waited.", "Location", "ETag", "Preference-Applied", model=JobView),
+        202: _good("It is on disk.", "Location", "ETag", "Retry-After", "Preference-Applied"),
+    },
+    errors.MALFORMED_BODY,
+    errors.malformed_header("Idempotency-Key"),
+    errors.TOO_LARGE,
+    errors.NOT_JSON_TYPE,
+    errors.INVALID,
+    errors.CONFLICTING_KEY,
+    errors.QUEUE_FULL,
+)
+GET = _with_problems(
+    {
+        200: _good("The job as it is.", "ETag", "Retry-After", "Preference-Applied"),
+        304: _good("It is still the version that you have.", "ETag", "Retry-After", "Preference-Applied"),
+    },
+    errors.NOT_FOUND,
+)
+LIST = _with_problems({200: _good("A page.", "Link")}, errors.INVALID)
+CANCEL = _with_problems(
+    {
+        200: _good("It is cancelled, or had ended before.", "ETag"),
+        202: _good("It runs, and is asked to end.", "ETag", "Retry-After", model=JobView),
+    },
+    errors.NOT_FOUND,
+)
+REDRIVE = _with_problems(
+    {202: _good("It is queued again.", "ETag", "Retry-After")}, errors.NOT_FOUND, errors.NOT_FAILED
+)
+EVENTS = _with_problems(
+    {200: _good("The states, as they come.")}, errors.malformed_header("Last-Event-ID"), errors.NOT_FOUND
+)
