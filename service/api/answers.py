@@ -5,28 +5,56 @@ from typing import Any
 
 from service.api import errors
 from service.api.errors import TYPE_PREFIX, Problem
+from service.api.events import EVENT
 from service.api.schemas import JobView
 
 Responses = dict[int | str, dict[str, Any]]
 """The `responses` of a route."""
 
-HEADERS = {
-    "ETag": "The job's version, for `If-None-Match`.",
-    "Link": "The next page, if there is one.",
-    "Location": "Where the job is.",
-    "Preference-Applied": "The wait that was granted, if one was asked for; also when it ran out.",
-    "Retry-After": "Seconds until asking again is worth it, while the job has not ended.",
-    "X-Processed-Time": "Seconds from the request's arrival to the answer's start.",
-    "X-Request-ID": "Yours if you sent a well-formed one; it is in the logs.",
+HEADERS: Mapping[str, dict[str, Any]] = {
+    "ETag": {
+        "description": "The job's version, for `If-None-Match`.",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+    },
+    "Link": {"description": "The next page, if there is one.", "schema": {"type": "string"}},
+    "Location": {
+        "description": "Where the job is.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Preference-Applied": {
+        "description": "The wait that was granted, if one was asked for; also when it ran out.",
+        "schema": {"type": "string", "pattern": "^wait=[0-9]+$"},
+    },
+    "Retry-After": {
+        "description": "Seconds until asking again is worth it.",
+        "schema": {"type": "integer"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to say who you are.",
+        "required": True,
+        "schema": {"type": "string", "const": "Bearer"},
+    },
+    "X-Processed-Time": {
+        "description": "Seconds from the request's arrival to the answer's start.",
+        "required": True,
+        "schema": {"type": "number"},
+    },
+    "X-Request-ID": {
+        "description": "Yours if you sent a well-formed one; it is in the logs.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+    },
 }
 
 
-def described_headers(names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in names}
+def described_headers(*names: str) -> dict[str, Any]:
+    return {name: HEADERS[name] for name in names}
 
 
-def _good(description: str, *headers: str, **more: Any) -> dict[str, Any]:
-    return {"description": description, "headers": described_headers(headers), **more}
+def _answer(description: str, *headers: str, **more: Any) -> dict[str, Any]:
+    return {"description": description, "headers": described_headers(*headers), **more}
 
 
 def _with_problems(good: Mapping[int | str, dict[str, Any]], *problems: Problem) -> Responses:
@@ -35,11 +63,10 @@ def _with_problems(good: Mapping[int | str, dict[str, Any]], *problems: Problem)
     for problem in (*problems, errors.UNAUTHENTICATED, errors.INTERNAL, errors.STORAGE_UNAVAILABLE):
         content = {"schema": {"$ref": "#/components/schemas/ProblemDetails"}, "examples": {}}
         response = responses.setdefault(
-            problem.status, {"description": problem.title, "content": {"application/problem+json": content}}
+            problem.status, _answer(problem.title, *problem.headers, content={"application/problem+json": content})
         )
         examples = response["content"]["application/problem+json"]["examples"]
         examples[problem.slug] = {"summary": problem.detail, "value": _example(problem)}
-        response["headers"] = {name: {"schema": {"type": "string"}} for name in problem.headers}
     return responses
 
 
@@ -62,8 +89,8 @@ def _example(problem: Problem) -> dict[str, Any]:
 
 SUBMIT = _with_problems(
     {
-        200: _good("It has ended while you waited.", "Location", "ETag", "Preference-Applied", model=JobView),
-        202: _good("It is on disk.", "Location", "ETag", "Retry-After", "Preference-Applied"),
+        200: _answer("It has ended while you waited.", "Location", "ETag", "Preference-Applied", model=JobView),
+        202: _answer("It is on disk.", "Location", "ETag", "Retry-After", "Preference-Applied"),
     },
     errors.MALFORMED_BODY,
     errors.malformed_header("Idempotency-Key"),
@@ -75,22 +102,24 @@ SUBMIT = _with_problems(
 )
 GET = _with_problems(
     {
-        200: _good("The job as it is.", "ETag", "Retry-After", "Preference-Applied"),
-        304: _good("It is still the version that you have.", "ETag", "Retry-After", "Preference-Applied"),
+        200: _answer("The job as it is.", "ETag", "Retry-After", "Preference-Applied"),
+        304: _answer("It is still the version that you have.", "ETag", "Retry-After", "Preference-Applied"),
     },
     errors.NOT_FOUND,
 )
-LIST = _with_problems({200: _good("A page.", "Link")}, errors.INVALID)
+LIST = _with_problems({200: _answer("A page.", "Link")}, errors.INVALID)
 CANCEL = _with_problems(
     {
-        200: _good("It is cancelled, or had ended before.", "ETag"),
-        202: _good("It runs, and is asked to end.", "ETag", "Retry-After", model=JobView),
+        200: _answer("It is cancelled, or had ended before.", "ETag"),
+        202: _answer("It runs, and is asked to end.", "ETag", "Retry-After", model=JobView),
     },
     errors.NOT_FOUND,
 )
 REDRIVE = _with_problems(
-    {202: _good("It is queued again.", "ETag", "Retry-After")}, errors.NOT_FOUND, errors.NOT_FAILED
+    {202: _answer("It is queued again.", "ETag", "Retry-After")}, errors.NOT_FOUND, errors.NOT_FAILED
 )
 EVENTS = _with_problems(
-    {200: _good("The states, as they come.")}, errors.malformed_header("Last-Event-ID"), errors.NOT_FOUND
+    {200: _answer("The states, as they come.", content={"text/event-stream": {"schema": EVENT}})},
+    errors.malformed_header("Last-Event-ID"),
+    errors.NOT_FOUND,
 )

@@ -6,12 +6,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from service.domain.job import IdempotencyConflict, JobNotFound, NotFailed, QueueFull, StorageUnavailable
@@ -125,7 +126,10 @@ def install(app: FastAPI) -> None:
             return response(request, NOT_FOUND)
         phrase = HTTPStatus(error.status_code).phrase
         slug = phrase.lower().replace(" ", "-")
-        return response(request, Problem(error.status_code, slug, phrase, error.detail, error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed(request)
+        return response(request, Problem(error.status_code, slug, phrase, error.detail, headers))
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -138,6 +142,17 @@ def install(app: FastAPI) -> None:
 async def internal_error(scope: Scope, receive: Receive, send: Send) -> None:
     """The plain 500, as an ASGI application: what went wrong stands in the log, under the same request id."""
     await response(Request(scope), INTERNAL)(scope, receive, send)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes at this address. Starlette's own `Allow` has those of the first one only."""
+    scopes = [dict(request.scope, method=method.value) for method in HTTPMethod]
+    fitting = (scope["method"] for scope in scopes if any(_fits(route, scope) for route in request.app.routes))
+    return ", ".join(sorted(fitting))
+
+
+def _fits(route: BaseRoute, scope: Scope) -> bool:
+    return route.matches(scope)[0] is Match.FULL
 
 
 def _without_input(error: Mapping[str, Any]) -> dict[str, Any]:

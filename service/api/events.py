@@ -5,6 +5,7 @@ An event's id is the job's version, so any process can resume a stream that anot
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi.responses import StreamingResponse
 
@@ -14,6 +15,29 @@ from service.domain.queue import JobQueue
 QUIET_SECONDS = 15.0
 """After so long without an event a comment is sent: proxies end connections that look dead, and a client that is gone
 is noticed."""
+
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "the job's version"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["state", "version", "attempt"],
+                "properties": {
+                    "state": {"$ref": "#/components/schemas/State"},
+                    "version": {"type": "integer"},
+                    "attempt": {"type": "integer"},
+                },
+            },
+        },
+    },
+}
+"""The schema of one event: OpenAPI 3.1 has no word for a stream of them, and tools take it so."""
 
 
 class EventStream(StreamingResponse):

@@ -14,7 +14,7 @@ from service.api.dependencies import Queue, UserId
 from service.api.events import EventStream
 from service.api.headers import IdempotencyKey, KnownVersions, LastEventId, WaitSeconds
 from service.api.requests import JobsRoute
-from service.api.schemas import JobView, PageView, job_view, payload_of, submission_type
+from service.api.schemas import Absent, Cursor, JobView, PageView, job_view, payload_of, submission_type
 from service.domain import ports
 from service.domain.job import Job, JobNotFound, State
 from service.domain.ports import Kind
@@ -23,7 +23,9 @@ from service.domain.queue import Submission
 JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 RETRY_AFTER_SECONDS = "1"
 
-JobId = Annotated[str, Path(alias="id", description="a job's UUIDv7")]
+JobId = Annotated[
+    str, Path(alias="id", description="a job's UUIDv7", json_schema_extra={"pattern": f"^{JOB_ID.pattern}$"})
+]
 
 
 def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
@@ -44,7 +46,11 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         body: SubmissionBody, request: Request, queue: Queue, user_id: UserId, key: IdempotencyKey, wait: WaitSeconds
     ) -> Response:
         """The job is on disk before this answers. Then poll its `Location`, not sooner than `Retry-After`; or let this
-        answer wait for its end (`Prefer: wait=10`); or follow its events."""
+        answer wait for its end (`Prefer: wait=10`); or follow its events.
+
+        **`Idempotency-Key`**, an optional header: 1 to 255 visible ASCII characters of your choice, new for each
+        submission. The same key and submission make one job, however often they are sent; the same key with another
+        submission is refused (422)."""
         state = request.scope["state"]
         job = await queue.submit(
             Submission(
@@ -94,10 +100,10 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         request: Request,
         queue: Queue,
         user_id: UserId,
-        state: State | None = None,
-        kind: KnownKind | None = None,
+        state: State | Absent = None,
+        kind: KnownKind | Absent = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        cursor: str | None = None,
+        cursor: Cursor | Absent = None,
     ) -> Response:
         """Newest first. `next` is the cursor of the next page. Jobs that arrive meanwhile move nothing."""
         page = await queue.list(ports.Query(user_id=user_id, state=state, kind=kind, limit=limit, cursor=cursor))
@@ -132,6 +138,7 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
 
     @router.get(
         "/jobs/{id}/events",
+        status_code=200,
         response_class=EventStream,
         summary="Follow a job",
         responses=answers.EVENTS,

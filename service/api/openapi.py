@@ -32,6 +32,9 @@ class ProblemDetails(BaseModel):
     errors: list[FieldError] = []
 
 
+FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
+
+
 def install(app: FastAPI) -> None:
     """FastAPI's documented way to extend its document."""
     generate = app.openapi
@@ -39,13 +42,21 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
+            schemas = document["components"]["schemas"]
             problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-            document["components"]["schemas"] |= {**problem.pop("$defs"), "ProblemDetails": problem}
+            schemas |= {**problem.pop("$defs"), "ProblemDetails": problem}
+            for name in FASTAPIS_OWN:
+                schemas.pop(name, None)
             for operation in (each for path in document["paths"].values() for each in path.values()):
-                for response in operation["responses"].values():
-                    everywhere = described_headers(("X-Processed-Time", "X-Request-ID"))
-                    response["headers"] = everywhere | response.get("headers", {})
+                _complete(operation["responses"])
         assert app.openapi_schema is not None  # noqa: S101
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(responses: dict[str, dict[str, Any]]) -> None:
+    if "application/json" in responses.get("422", {}).get("content", {}):
+        del responses["422"]  # FastAPI's guess: any parameter could be invalid, in its own form
+    for response in responses.values():
+        response["headers"] = described_headers("X-Processed-Time", "X-Request-ID") | response.get("headers", {})

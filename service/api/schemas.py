@@ -2,13 +2,24 @@
 
 import json
 import operator
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Annotated, Any, Literal
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, create_model
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    create_model,
+    field_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 
 from service.domain.job import Job, Outcome, State
 from service.domain.ports import Kind
@@ -18,13 +29,41 @@ def _rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+RFC3339 = re.compile(
+    r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]+)?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
+"""Years 1000 to 2999: at the ends of what Python knows, an offset leads beyond."""
+
+
 def _text(value: object) -> object:
-    """Pydantic would take a number for a time, too; which unit it has is anybody's guess."""
-    if value is not None and not isinstance(value, str):
+    """Pydantic would take a number for a time, too, and text that leaves much out: what it means is anybody's guess."""
+    if not isinstance(value, str) or not RFC3339.fullmatch(value):
         raise ValueError("must be a string, as in 2026-01-31T12:00:00Z")
     return value
 
 
+def _whole(value: object) -> object:
+    """1.0 is an integer to JSON Schema, and so to OpenAPI; to a strict model it is none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Absent = SkipJsonSchema[None]
+"""For parameters that need not be sent, but cannot be null."""
+
+_FIRST, _DIGIT, _SECOND, _THIRD = "(M[Tjz]|N[DTjz]|O[DT])", "([MN][DTjz]|O[DT])", "[AEIMQUYcgk]", "[w-z0-5]"
+_THREE = _DIGIT + _SECOND + _THIRD
+CURSOR = (
+    f"{_FIRST}{_SECOND}{_THIRD}({_THREE}){{0,4}}({_DIGIT}{_SECOND}{_THIRD}?|[MN][AQgw]|O[AQ])?"
+    f"|{_FIRST}{_SECOND}|M[Qgw]|N[AQgw]|O[AQ]"
+)
+"""What a page can give out as `next`: the base64 of a number of 1 to 18 digits. So exactly, as any other is refused."""
+
+Cursor = Annotated[str, Field(description="`next` of the page before", json_schema_extra={"pattern": f"^({CURSOR})$"})]
+
+GivenTime = Annotated[
+    AwareDatetime, BeforeValidator(_text), Field(json_schema_extra={"pattern": f"^{RFC3339.pattern}$"})
+]
 Time = Annotated[float, PlainSerializer(_rfc3339, return_type=str), Field(json_schema_extra={"format": "date-time"})]
 
 
@@ -34,17 +73,25 @@ class SubmissionBase(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     priority: int = Field(0, ge=-100, le=100, strict=True, description="higher runs first")
-    run_at: Annotated[AwareDatetime | None, BeforeValidator(_text)] = Field(None, description="not before this time")
+    run_at: GivenTime | None = Field(None, description="not before this time; years 1000 to 2999")
     max_attempts: int = Field(5, ge=1, le=100, strict=True)
     timeout_seconds: float = Field(60.0, gt=0, le=86_400, strict=True, allow_inf_nan=False, description="per attempt")
+
+    whole = field_validator("priority", "max_attempts", mode="before")(_whole)
 
 
 def submission_type(kinds: Iterable[Kind]) -> Any:
     """One model per kind, told apart by `kind`: a Pydantic discriminated union."""
     models: list[Any] = []
     for kind in kinds:
+        integers = [name for name, field in kind.payload.model_fields.items() if field.annotation is int]
         # A name of its own: each kind calls its model `Payload`, and OpenAPI would tell them apart by module path.
-        payload = create_model(f"{kind.name.title()}Payload", __base__=kind.payload, __doc__=kind.payload.__doc__)
+        payload = create_model(
+            f"{kind.name.title()}Payload",
+            __base__=kind.payload,
+            __doc__=kind.payload.__doc__,
+            __validators__={"whole": field_validator(*integers, mode="before")(_whole)} if integers else None,
+        )
         required = any(each.is_required() for each in kind.payload.model_fields.values())
         models.append(
             create_model(

@@ -1,8 +1,14 @@
 """A job and its life: the states, the legal steps between them, the backoff, and the errors of the domain.
 
-    queued ──claim──▶ running ──▶ succeeded | failed | cancelled
-       ▲                 │
-       └──── retry, release, expired lease (crash) ──┘     cancel: queued ──▶ cancelled; redrive: failed ──▶ queued
+    submit ──▶ queued ──claim──▶ running ──▶ succeeded | failed | cancelled
+
+    back to queued: from running by a retry, a release or an expired lease; from failed by a redrive
+    to cancelled: from queued at once, from running as soon as its handler has ended
+
+A submission is stored as `queued`. From `run_at` on a worker may claim it: that starts an attempt, under a lease that
+the worker must renew. The attempt ends with an outcome: the handler's success; a failure, retried after a delay until
+no attempt is left; a cancel that a client asked for; a release by a worker that stops; or its lease expires, as the
+worker is gone. Only who holds the lease can end the attempt. What has ended stays in the history.
 
 Wall times are float seconds since the Unix epoch; durations are seconds.
 """

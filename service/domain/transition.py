@@ -34,11 +34,12 @@ def settled(job: Job, settlement: Settlement) -> tuple[Job, Attempt]:
 def expired(job: Job, now: float) -> tuple[Job, Attempt]:
     """The job after its worker vanished, and the attempt that this cost."""
     ended = _ended(job, now, Outcome.LEASE_EXPIRED, LEASE_EXPIRED, _submission_trace(job))
+    changes: dict[str, Any] = {"error": LEASE_EXPIRED, "lease_expired": True}  # failed too: it may be redriven
     if job.cancel_requested:
-        return _moved(job, State.CANCELLED, finished_at=now, error=LEASE_EXPIRED), ended
+        return _moved(job, State.CANCELLED, finished_at=now, **changes), ended
     if job.attempt >= job.max_attempts:
-        return _moved(job, State.FAILED, finished_at=now, error=LEASE_EXPIRED), ended
-    return _moved(job, State.QUEUED, run_at=now, error=LEASE_EXPIRED, lease_expired=True), ended
+        return _moved(job, State.FAILED, finished_at=now, **changes), ended
+    return _moved(job, State.QUEUED, run_at=now, **changes), ended
 
 
 def cancelled(job: Job, now: float) -> Job:

@@ -29,6 +29,7 @@ class MemoryJobStore:
         self._lock = threading.Lock()  # heartbeats come from a thread
         self._seqs: dict[str, int] = {}  # job id -> its place in the order of submission
         self._jobs: dict[int, Job] = {}
+        self._due: set[int] = set()  # queued, and their time has come; a wall clock set back does not undo that
         self._history: dict[int, tuple[Attempt, ...]] = {}
         self._leases: dict[int, tuple[str, float]] = {}  # owner, and until when
         self._keys: dict[tuple[str, str], tuple[int, str]] = {}  # user and key -> the job's place, and its fingerprint
@@ -45,7 +46,7 @@ class MemoryJobStore:
                 raise QueueFull(f"{self._max_queued} jobs are queued")
             self._seqs[job.id] = seq = self._next_seq
             self._next_seq += 1
-            self._jobs[seq] = job
+            self._put(seq, job, due=job.run_at <= job.created_at)
             self._history[seq] = ()
             if key:
                 self._keys[job.user_id, key.value] = (seq, key.fingerprint)
@@ -76,7 +77,7 @@ class MemoryJobStore:
     async def redrive(self, job_id: str, user_id: str, now: float) -> Job:
         with self._lock:
             seq = self._find(job_id, user_id)
-            self._put(seq, transition.redriven(self._jobs[seq], now))
+            self._put(seq, transition.redriven(self._jobs[seq], now), due=True)
             job = self._whole(seq)
         self._changed.set()
         return job
@@ -95,15 +96,15 @@ class MemoryJobStore:
         with self._lock:
             expired = [seq for seq, (_, until) in self._leases.items() if until < self._lease_clock()]
             for seq in expired:
-                self._end(seq, *transition.expired(self._jobs[seq], now))
+                self._end(seq, *transition.expired(self._jobs[seq], now), due=True)
             ended = [self._jobs[seq] for seq in expired]
             queued = [seq for seq, job in self._jobs.items() if job.state is State.QUEUED]
-            due = [seq for seq in queued if self._jobs[seq].run_at <= now]
-            due.sort(key=lambda seq: (-self._jobs[seq].priority, self._jobs[seq].run_at, seq))
+            self._due.update(seq for seq in queued if self._jobs[seq].run_at <= now)
+            due = sorted(self._due, key=lambda seq: (-self._jobs[seq].priority, self._jobs[seq].run_at, seq))
+            later = [self._jobs[seq].run_at for seq in queued if seq not in self._due]
             for seq in due[:limit]:
                 self._put(seq, transition.started(self._jobs[seq], now))
                 self._leases[seq] = (owner, self._lease_clock() + lease_seconds)
-            later = [self._jobs[seq].run_at for seq in queued if self._jobs[seq].run_at > now]
             return Claimed(
                 jobs=[self._jobs[seq] for seq in due[:limit]], expired=ended, next_run_at=min(later, default=None)
             )
@@ -115,7 +116,7 @@ class MemoryJobStore:
             if seq is None:
                 return None
             job, ended = transition.settled(self._jobs[seq], settlement)
-            self._end(seq, job, ended)
+            self._end(seq, job, ended, due=job.run_at <= settlement.finished_at or ended.outcome is Outcome.RELEASED)
         self._changed.set()
         return ended.outcome
 
@@ -142,11 +143,12 @@ class MemoryJobStore:
 
     async def prune(self, before: float, limit: int) -> int:
         with self._lock:
-            ended = [seq for seq, job in self._jobs.items() if job.finished_at is not None and job.finished_at < before]
-            for seq in ended[:limit]:
+            times = [(job.finished_at, seq) for seq, job in self._jobs.items() if job.finished_at is not None]
+            oldest = sorted(ended for ended in times if ended[0] < before)[:limit]
+            for _, seq in oldest:
                 del self._seqs[self._jobs.pop(seq).id], self._history[seq]
             self._keys = {key: known for key, known in self._keys.items() if known[0] in self._jobs}
-        return len(ended[:limit])
+        return len(oldest)
 
     async def stats(self, now: float) -> Stats:
         with self._lock:
@@ -171,7 +173,10 @@ class MemoryJobStore:
 
     def _earlier(self, user_id: str, key: IdempotencyKey) -> Job | None:
         seq, fingerprint = self._keys.get((user_id, key.value), (None, ""))
-        if seq is None or self._jobs[seq].created_at < key.since:
+        if seq is None:
+            return None
+        if self._jobs[seq].created_at < key.since:
+            del self._keys[user_id, key.value]  # for good, although the queue may be full
             return None
         if fingerprint != key.fingerprint:
             raise IdempotencyConflict("the key belongs to a different submission")
@@ -184,13 +189,14 @@ class MemoryJobStore:
             return None
         return seq if self._leases[seq][0] == owner and self._jobs[seq].attempt == attempt else None
 
-    def _end(self, seq: int, job: Job, attempt: Attempt) -> None:
+    def _end(self, seq: int, job: Job, attempt: Attempt, *, due: bool) -> None:
         del self._leases[seq]
-        self._put(seq, job)
+        self._put(seq, job, due=due)
         self._history[seq] += (attempt,)
 
-    def _put(self, seq: int, job: Job) -> None:
+    def _put(self, seq: int, job: Job, *, due: bool = False) -> None:
         self._jobs[seq] = job
+        (self._due.add if due and job.state is State.QUEUED else self._due.discard)(seq)
         for changed in self._watchers.get(job.id, ()):
             changed()
 

@@ -22,9 +22,17 @@ OTHER_KEY = {"Authorization": "Bearer other-key"}
 
 
 class BreakableStore(MemoryJobStore):
-    """Refuses to write while `broken`."""
+    """Refuses to write while `broken`; remembers what was read."""
 
     broken = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.read: list[Job] = []
+
+    async def get(self, job_id: str, user_id: str) -> Job:
+        self.read.append(await super().get(job_id, user_id))
+        return self.read[-1]
 
     async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
         if self.broken:

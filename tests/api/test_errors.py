@@ -64,6 +64,12 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
         (b'{"kind": "sleep", "run_at": "2030-01-01T00:00:00"}', 422),
         (b'{"kind": "sleep", "run_at": "99999-01-01T00:00:00Z"}', 422),
         (b'{"kind": "sleep", "run_at": 1e300}', 422),
+        (b'{"kind": "sleep", "run_at": "9999-12-31T23:59:59-23:59"}', 422),
+        (b'{"kind": "sleep", "run_at": "1893456000"}', 422),
+        (b'{"kind": "sleep", "run_at": "2030-01-01T00:00Z"}', 422),
+        (b'{"kind": "sleep", "run_at": "2030-01-01 00:00:00Z"}', 422),
+        (b'{"kind": "sleep", "run_at": "2030-02-30T00:00:00Z"}', 422),
+        (b'{"kind": "sleep", "max_attempts": 1.5}', 422),
         (SLEEP % b'{"seconds": -1}', 422),
         (SLEEP % b'{"seconds": "long"}', 422),
         (SLEEP % b'{"seconds": 1e999}', 422),
@@ -140,16 +146,36 @@ async def test_a_bad_or_unknown_id_is_404(client: httpx.AsyncClient, job_id: str
     assert_problem(await client.post(f"/jobs/{job_id}/cancel"), 404)
 
 
-async def test_an_unknown_path_is_404_and_a_wrong_method_405(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_path_is_404(client: httpx.AsyncClient) -> None:
     assert_problem(await client.get("/nothing"), 404)
-    answer = await client.delete("/jobs")
-    assert_problem(answer, 405)
-    assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/jobs", "GET, POST"), ("/jobs/x", "GET"), ("/jobs/x/cancel", "POST"), ("/healthz", "GET")]
+)
+async def test_a_wrong_method_is_405_and_told_all_that_are_right(
+    client: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    for method in ("DELETE", "OPTIONS"):
+        answer = await client.request(method, path)
+        assert_problem(answer, 405)
+        assert answer.headers["allow"] == allowed
+
+
+async def test_a_whole_number_may_be_spelled_with_a_point(client: httpx.AsyncClient) -> None:
+    body = b'{"kind": "primes", "priority": 3.0, "max_attempts": 1e1, "payload": {"below": 100.0}}'
+    answer = await client.post("/jobs", content=body, headers=JSON)
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert (job["priority"], job["max_attempts"], job["payload"]) == (3, 10, {"below": 100})
 
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=x", "state=odd", "kind=odd", "cursor=x", "cursor=%ff", "cursor=LTE", "limit=1e9"],
+    [
+        *("limit=0", "limit=201", "limit=x", "limit=1e9", "state=odd", "state=", "kind=odd"),
+        *("cursor=", "cursor=x", "cursor=%ff", "cursor=LTE", "cursor=MDE", "cursor=MTIzNDU2Nzg5MDEyMzQ1Njc4OQ"),
+    ],
 )
 async def test_a_bad_query_value_is_422(client: httpx.AsyncClient, query: str) -> None:
     assert_problem(await client.get(f"/jobs?{query}"), 422)

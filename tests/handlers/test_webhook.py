@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pydantic
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.domain.job import NonRetryable
 from service.domain.ports import Context
-from service.handlers.webhook import NotDelivered, Payload, run
+from service.handlers.webhook import URL, NotDelivered, Payload, run
 from tests.handlers.conftest import Receiver
 
 MakeContext = Callable[..., Context]
@@ -156,7 +157,18 @@ async def test_a_compressed_answer_is_not_unfolded(receiver: Receiver, context: 
         "http://example.com:http/",
         "http://[::1",
         "http://0177.0.0.1/",
+        "http://256.1.1.1/",
+        "http://2130706433/",
+        "http://127.1/",
+        "http://0x7f.1/",
         "http://[fe80::1%25eth0]/",
+        "http://example..com/",
+        "http://example.com:/",
+        "http://example.com:080/",
+        "http://example.com\\@127.0.0.1/",
+        "http://example.com/ a",
+        "http://example.com/\n",
+        "http://bücher.example/",
         "http://exa mple.com/",
         "http://exam%70le.com/",
         "http://example.com/\r\nHost: other",
@@ -173,9 +185,37 @@ def test_what_is_no_public_web_address_is_refused_without_repeating_it(url: Any)
     assert "secret" not in raised.value.errors()[0]["msg"]
 
 
-@pytest.mark.parametrize("url", ["http://example.com", "HTTPS://EXAMPLE.com:8443/a?b=c#d", "http://bücher.example/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "HTTPS://EXAMPLE.com:8443/a?b=c#d",
+        "http://example.com.?a=[b]",
+        "http://xn--bcher-kva.example/",
+        "http://192.0.2.1:65535#",
+        "http://[2001:db8::1]:80/%zz",
+    ],
+)
 def test_a_web_address_is_accepted_as_it_is(url: str) -> None:
     assert Payload(url=url).url == url
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.from_regex(URL, fullmatch=True).filter(lambda url: len(url) <= 2048))
+def test_what_the_pattern_accepts_is_read_alike_by_the_client(url: str) -> None:
+    assert Payload(url=url).url == url
+    with contextlib.suppress(httpx.InvalidURL):  # an IPv6 address that is none: the pattern does not tell
+        read = httpx.URL(url)
+        assert read.scheme in ("http", "https")
+        assert read.raw_host
+        assert not read.userinfo
+        assert read.port is None or 0 < read.port < 65_536
+
+
+@pytest.mark.parametrize("url", ["http://[1:2:3]/", "http://xn--a/"])
+async def test_an_address_that_only_looks_like_one_fails_the_job(context: Context, url: str) -> None:
+    with pytest.raises(NonRetryable, match="leads nowhere"):
+        await run(Payload(url=url), context)
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,6 +8,8 @@ import json
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,14 @@ class Stack:
             raise AssertionError(
                 f"Nothing answers at {self.host} ({error}). Start the stack with `make up`, or set HOST."
             ) from None
+
+    @contextmanager
+    def following(self, job_id: str) -> Iterator[Iterator[str]]:
+        """The lines of a job's events, as they arrive."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        with self.client.stream("GET", f"{self.host}/jobs/{job_id}/events", headers=headers) as answer:
+            assert answer.status_code == 200
+            yield answer.iter_lines()
 
     def inside(self, url: str, **options: Any) -> Json:
         try:

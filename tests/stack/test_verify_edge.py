@@ -1,5 +1,7 @@
 """`make verify`: what a client sees."""
 
+import uuid
+
 import httpx
 import pytest
 
@@ -22,6 +24,29 @@ def test_the_answer_carries_the_promised_headers(story: Story) -> None:
 def test_the_job_succeeds(story: Story) -> None:
     assert story.job["state"] == "succeeded", story.job["error"]
     assert story.job["request_id"] == story.request_id
+
+
+def test_a_submission_that_waits_is_answered_with_the_ended_job(stack: Stack) -> None:
+    body = {"kind": "sleep", "payload": {"seconds": 0.2}}
+    answer = stack.outside("POST", "/jobs", json=body, headers={"Prefer": "wait=9"})
+    assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
+    assert answer.headers["Preference-Applied"] == "wait=9"
+
+
+def test_a_submission_sent_twice_is_one_job(stack: Stack) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    answers = [stack.outside("POST", "/jobs", json={"kind": "sleep"}, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].headers["Location"] == answers[1].headers["Location"]
+
+
+def test_events_come_through_the_proxy_as_they_happen(stack: Stack) -> None:
+    job = stack.outside("POST", "/jobs", json={"kind": "sleep", "payload": {"seconds": 2}}).json()
+    with stack.following(job["id"]) as lines:
+        assert next(lines).startswith("id: ")
+        state = stack.outside("GET", f"/jobs/{job['id']}").json()["state"]
+        assert state in {"queued", "running"}, "the first event came only with the last: something buffers"
+        assert any('"state": "succeeded"' in line for line in lines)
 
 
 def test_plain_http_leads_to_https_at_the_public_port(stack: Stack) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from service.domain.job import Outcome, State, StorageUnavailable
 from service.store.lock import WriteLock
 from service.store.sqlite import SqliteJobStore, open_sqlite_store
-from tests.store.making import end, make_job
+from tests.store.making import NOW, end, make_job
 from tests.waiting import wait_until_async
+
+WORK_SECONDS = 0.05
 
 
 def say(*words: object) -> None:
@@ -43,6 +45,17 @@ async def add_and_work(store: SqliteJobStore, number: int, owner: str) -> None:
         if not claimed.jobs:
             await store.wait(0.05)
     await adding
+
+
+async def claim_and_work(store: SqliteJobStore, owner: str, slots: int) -> None:
+    """From a line on stdin on, run what there is, as a worker does: as many jobs at a time as it has slots, each of
+    which takes a while. Say each id."""
+    await asyncio.to_thread(sys.stdin.readline)
+    while jobs := (await store.claim(owner, slots, 30, NOW)).jobs:
+        say(*(job.id for job in jobs))
+        await asyncio.sleep(WORK_SECONDS)
+        ended = await asyncio.gather(*(store.finish(owner, end(job)) for job in jobs))
+        assert set(ended) == {Outcome.SUCCEEDED}
 
 
 async def fill_up(store: SqliteJobStore) -> None:
@@ -82,6 +95,8 @@ async def main(command: str, database: Path, *arguments: str) -> None:
                 await add(store, int(arguments[0]))
             case "add_and_work":
                 await add_and_work(store, int(arguments[0]), arguments[1])
+            case "claim_and_work":
+                await claim_and_work(store, arguments[0], int(arguments[1]))
             case "fill_up":
                 await fill_up(store)
             case "wait":

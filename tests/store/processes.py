@@ -18,6 +18,12 @@ class Child:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
+    def go(self) -> None:
+        """What a child that waits on its stdin waits for."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def rest(self) -> list[str]:
         """All further lines, once it has ended well."""
         output, _ = self.process.communicate(timeout=60)

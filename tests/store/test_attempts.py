@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.domain.job import Attempt, Job, Outcome, State
+from service.domain.job import Attempt, Job, JobNotFound, NotFailed, Outcome, State
 from service.domain.ports import JobStore
 from tests.store.making import NOW, ManualClock, end, make_job
 
@@ -240,3 +240,53 @@ async def test_a_step_of_the_wall_clock_steals_no_live_lease(store: JobStore) ->
         claimed = await store.claim("other", 1, 30, NOW + step)
         assert (claimed.expired, claimed.jobs) == ([], [])
     assert await store.finish("w", end(job)) is Outcome.SUCCEEDED
+
+
+# Redrive
+
+
+async def test_a_failed_job_is_redriven_with_fresh_attempts_and_keeps_its_history(store: JobStore) -> None:
+    job = await start(store, make_job(max_attempts=1))
+    await store.finish("w", end(job, Outcome.FAILED, error="boom"))
+    redriven = await store.redrive(job.id, "dev", NOW + 5)
+    assert redriven == await store.get(job.id, "dev")
+    assert (redriven.state, redriven.attempt, redriven.version) == (State.QUEUED, 0, 4)
+    assert (redriven.run_at, redriven.runnable_at) == (NOW + 5, NOW + 5)
+    assert (redriven.started_at, redriven.finished_at) == (None, None)
+    again = await start(store, now=NOW + 5)
+    assert (again.attempt, again.ran_before) == (1, True)
+    await store.finish("w", end(again, Outcome.FAILED, error="boom again"))
+    ended = await store.get(job.id, "dev")
+    assert [(attempt.number, attempt.error) for attempt in ended.attempts] == [(1, "boom"), (1, "boom again")]
+    assert (await store.redrive(job.id, "dev", NOW + 6)).state is State.QUEUED
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.SUCCEEDED, Outcome.RETRIED, Outcome.CANCELLED])
+async def test_no_other_job_can_be_redriven(store: JobStore, outcome: Outcome | None) -> None:
+    job = make_job()
+    await store.add(job)
+    with pytest.raises(NotFailed):
+        await store.redrive(job.id, "dev", NOW)
+    started = await start(store)
+    if outcome is not None:
+        await store.finish("w", end(started, outcome, retry_at=NOW + 9))
+    before = await store.get(job.id, "dev")
+    with pytest.raises(NotFailed):
+        await store.redrive(job.id, "dev", NOW)
+    assert await store.get(job.id, "dev") == before
+
+
+async def test_a_redrive_forgets_a_cancel_that_came_too_late(store: JobStore) -> None:
+    job = await start(store, make_job())
+    await store.cancel(job.id, "dev", NOW)
+    await store.finish("w", end(job, Outcome.FAILED, error="boom"))
+    assert (await store.redrive(job.id, "dev", NOW)).cancel_requested is False
+    assert await store.finish("w", end(await start(store), Outcome.SUCCEEDED)) is Outcome.SUCCEEDED
+
+
+async def test_another_users_job_cannot_be_redriven(store: JobStore) -> None:
+    job = await start(store, make_job())
+    await store.finish("w", end(job, Outcome.FAILED))
+    for job_id, user in ((job.id, "other"), ("nothing", "dev")):
+        with pytest.raises(JobNotFound):
+            await store.redrive(job_id, user, NOW)

@@ -29,6 +29,30 @@ async def test_four_processes_share_the_jobs_and_none_is_lost_or_runs_twice(data
     assert (await store.stats(NOW)).jobs == dict.fromkeys(State, 0) | {State.SUCCEEDED: 400}
 
 
+async def test_four_processes_that_claim_at_once_get_equal_shares_and_no_job_twice(
+    database: Path, opened: OpenStore
+) -> None:
+    """What makes the shares equal is that a worker claims what it has free slots for, and no more."""
+    store = await opened()
+    jobs = [make_job() for _ in range(3000)]
+    for start in range(0, len(jobs), 500):
+        await asyncio.gather(*(store.add(job) for job in jobs[start : start + 500]))
+    with ExitStack() as stack:
+        children = [stack.enter_context(child("claim_and_work", database, f"w{n}", 16)) for n in range(4)]
+        assert [await asyncio.to_thread(one.line) for one in children] == ["open"] * 4
+        for one in children:
+            one.go()
+        shares = [
+            " ".join(lines).split()
+            for lines in await asyncio.gather(*(asyncio.to_thread(one.rest) for one in children))
+        ]
+    claimed = [job_id for share in shares for job_id in share]
+    assert sorted(claimed) == sorted(job.id for job in jobs), "each job once"
+    sizes = sorted(map(len, shares))
+    assert sizes[-1] <= 1.5 * sizes[0], sizes
+    assert (await store.stats(NOW)).jobs == dict.fromkeys(State, 0) | {State.SUCCEEDED: len(jobs)}
+
+
 async def test_kill_9_loses_no_acknowledged_job(database: Path, opened: OpenStore) -> None:
     with child("add", database, 100_000) as one:
         assert one.line() == "open"
