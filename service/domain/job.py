@@ -13,6 +13,7 @@ worker is gone. Only who holds the lease can end the attempt. What has ended sta
 Wall times are float seconds since the Unix epoch; durations are seconds.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -108,6 +109,14 @@ class Job:
         """Whether a run came before the present or next one. `attempt` cannot tell: a release or a redrive gives it
         back. The insert is version 1, the first start 2, and a cancel asked for during that run 3."""
         return self.version - self.cancel_requested > 2
+
+    @property
+    def run_trace_id(self) -> str | None:
+        """The trace of the present run, 32 hexadecimal digits: the submission's for the first run; for a later one it
+        follows from the job and the version, so that it is known also if the run's worker dies with it."""
+        if self.trace_id is None or not self.ran_before:
+            return self.trace_id
+        return hashlib.sha256(f"{self.id} {self.version - self.cancel_requested}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def settled(job: Job, settlement: Settlement) -> tuple[Job, Attempt]:
 
 def expired(job: Job, now: float) -> tuple[Job, Attempt]:
     """The job after its worker vanished, and the attempt that this cost."""
-    ended = _ended(job, now, Outcome.LEASE_EXPIRED, LEASE_EXPIRED, _submission_trace(job))
+    ended = _ended(job, now, Outcome.LEASE_EXPIRED, LEASE_EXPIRED, job.run_trace_id)
     changes: dict[str, Any] = {"error": LEASE_EXPIRED, "lease_expired": True}  # failed too: it may be redriven
     if job.cancel_requested:
         return _moved(job, State.CANCELLED, finished_at=now, **changes), ended
@@ -70,7 +70,7 @@ def redriven(job: Job, now: float) -> Job:
 def with_history(job: Job, ended: tuple[Attempt, ...]) -> Job:
     """The job with its ended attempts and, if one runs, that one."""
     if job.state is State.RUNNING and job.started_at is not None:
-        ended += (Attempt(number=job.attempt, started_at=job.started_at, trace_id=_submission_trace(job)),)
+        ended += (Attempt(number=job.attempt, started_at=job.started_at, trace_id=job.run_trace_id),)
     return replace(job, attempts=ended)
 
 
@@ -84,8 +84,3 @@ def _ended(job: Job, now: float, outcome: Outcome, error: str | None, trace_id: 
     return Attempt(
         number=job.attempt, started_at=started_at, finished_at=now, outcome=outcome, error=error, trace_id=trace_id
     )
-
-
-def _submission_trace(job: Job) -> str | None:
-    """Only the first run is part of the submission's trace; the trace of a later one is known to its worker."""
-    return None if job.ran_before else job.trace_id

@@ -105,6 +105,8 @@ class Worker:
         due.cancel()
 
     def _start(self, job: Job, tasks: asyncio.TaskGroup, beat: Heartbeat) -> None:
+        if earlier := self._running.get(job.id):  # its lease expired, and this worker itself claimed the job again
+            earlier.end(EndedBy.LEASE_LOST)
         execution = Execution(job, lambda: self._handle(job), grace_seconds=self._limits.cancel_grace_seconds)
         self._running[job.id] = execution
         self._idle.clear()
@@ -122,8 +124,9 @@ class Worker:
             # Stopping, and the storage is gone: the lease will expire, and the job runs again.
             self._observer.event("job_finish_not_stored", logging.ERROR, job_id=job.id, error=problem)
         finally:
-            self._running.pop(job.id, None)
-            beat.drop(job.id)
+            if self._running.get(job.id) is execution:  # not a later run, which would lose its heartbeats
+                del self._running[job.id]
+                beat.drop(job.id)
             if not self._running:
                 self._idle.set()
             self._observer.slots(len(self._running), self._free_slots)

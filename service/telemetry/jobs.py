@@ -108,7 +108,8 @@ class JobTelemetry:
             span = self._tracing.tracer.start_span("job.process", submitter, SpanKind.CONSUMER)
         else:
             context = spans.decided(origin.trace_flags.sampled)  # a job is traced in all its attempts or in none
-            span = self._tracing.tracer.start_span("job.process", context, SpanKind.CONSUMER, links=[Link(origin)])
+            with spans.in_trace(job.run_trace_id):
+                span = self._tracing.tracer.start_span("job.process", context, SpanKind.CONSUMER, links=[Link(origin)])
         if span.is_recording():
             span.set_attributes(
                 {

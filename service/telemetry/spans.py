@@ -1,5 +1,8 @@
 """Small operations on spans and their contexts, for whoever makes one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import context as otel
@@ -12,6 +15,9 @@ from service.telemetry.line import traceback_text
 DECIDED = otel.create_key("sampling-decided")
 """In a context: True or False, whatever parent and ratio say; see `tracing.DecidedSampler`."""
 
+ROOT_TRACE_ID: ContextVar[int | None] = ContextVar("root_trace_id", default=None)
+"""The trace id that a span without a parent takes, if one is set; see `tracing.GivenTraceIds`."""
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -23,6 +29,16 @@ def extracted(traceparent: str | None) -> otel.Context:
 
 def decided(sampled: bool, context: otel.Context | None = None) -> otel.Context:
     return otel.set_value(DECIDED, sampled, otel.Context() if context is None else context)
+
+
+@contextmanager
+def in_trace(trace_id: str | None) -> Iterator[None]:
+    """A span made meanwhile without a parent belongs to that trace."""
+    token = ROOT_TRACE_ID.set(int(trace_id, 16) if trace_id else None)
+    try:
+        yield
+    finally:
+        ROOT_TRACE_ID.reset(token)
 
 
 def traceparent(span: Span) -> str | None:

@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor, Request
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBasedTraceIdRatio, Sampler, SamplingResult
 from opentelemetry.trace import Link, NoOpTracer, Span, SpanKind, Tracer
 from opentelemetry.util.http import redact_url as without_known_secrets
@@ -55,7 +56,7 @@ class Tracing:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        provider = TracerProvider(self._sampler, self._resource(), shutdown_on_exit=False)
+        provider = TracerProvider(self._sampler, self._resource(), id_generator=GivenTraceIds(), shutdown_on_exit=False)
         exporter = self._exporter
         if exporter is None and self._traces_url is not None:
             exporter = OTLPSpanExporter(self._traces_url, timeout=EXPORT_SECONDS)
@@ -100,6 +101,13 @@ class Tracing:
         }
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win. service.instance.id is made anew for each process.
         return Resource.create(defaults).merge(OTELResourceDetector().detect())
+
+
+class GivenTraceIds(RandomIdGenerator):
+    """Random ids; but a root span takes the trace id that its maker gave it (`spans.in_trace`)."""
+
+    def generate_trace_id(self) -> int:
+        return spans.ROOT_TRACE_ID.get() or super().generate_trace_id()
 
 
 class DecidedSampler(Sampler):

@@ -60,6 +60,7 @@ def test_a_job_that_kills_its_process_each_time_fails_and_other_jobs_succeed_mea
     assert outcomes(job) == ["lease_expired"] * 3
     assert {attempt["error"] for attempt in job["attempts"]} == {"the worker's lease expired"}
     assert job["attempts"][0]["trace_id"] == job["trace_id"]
+    assert len({attempt["trace_id"] for attempt in job["attempts"]}) == 3, "each has one, although its worker died"
     wait_until(lambda: len(service.lines("job_lease_expired", job_id=poison)) == 3, "what is stored is logged")
     for each in others:
         other = service.wait_for_state(each, "succeeded", "failed")

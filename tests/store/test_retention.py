@@ -58,7 +58,7 @@ async def prune(
     times = itertools.count(0.0, batch_seconds)
     task = asyncio.create_task(
         prune_for_ever(
-            pruned,  # type: ignore[arg-type]  all that it needs
+            pruned,  # type: ignore[arg-type]  # all of a store that it needs
             observer,
             3600,
             clock=lambda: now,

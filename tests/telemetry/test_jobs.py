@@ -216,10 +216,10 @@ async def test_the_first_attempt_is_a_child_of_the_request() -> None:
     ids=["a retry", "after a crash", "after a release"],
 )
 async def test_a_later_attempt_is_a_trace_of_its_own_linked_to_the_request(changed: dict[str, Any]) -> None:
-    span = await attempt_span(traceparent=SAMPLED, **changed)
+    span = await attempt_span(traceparent=SAMPLED, trace_id="ab" * 16, **changed)
     assert span is not None
     assert span.parent is None
-    assert f"{span.context.trace_id:032x}" != "ab" * 16
+    assert f"{span.context.trace_id:032x}" == make_job(trace_id="ab" * 16, **changed).run_trace_id != "ab" * 16
     (link,) = span.links
     assert (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") == ("ab" * 16, "cd" * 8)
     assert [event.name for event in span.events] == (["lease_expired"] if "lease_expired" in changed else [])
