@@ -14,6 +14,9 @@ from service.domain.job import Job, Outcome, Settlement, State
 Clock = Callable[[], float]
 """Wall time, in seconds since the Unix epoch."""
 
+Hold = Callable[[str, int], None]
+"""Told the id and the attempt of a job whose lease is held from now on. May be called from any thread."""
+
 Resource = TypeVar("Resource")
 
 
@@ -135,9 +138,14 @@ class JobStore(Protocol):
         """While entered, `changed` is called soon after each change of the job, whichever process makes it; sometimes
         also without one. Nothing is missed by who enters first, then reads, then waits."""
 
-    async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
+    async def claim(
+        self, owner: str, limit: int, lease_seconds: float, now: float, hold: Hold | None = None
+    ) -> Claimed:
         """Requeue or end jobs whose lease expired, then start up to `limit` due jobs for `owner`: highest priority
-        first, then the longest due."""
+        first, then the longest due.
+
+        `hold` is called for each that is started, once that is durable, from whatever thread makes it so: the event
+        loop may stand still by then, and until it gets the answer nobody else would know whose leases to renew."""
 
     async def finish(self, owner: str, settlement: Settlement) -> Outcome | None:
         """Settle an attempt. Returns the outcome as stored, or None when `owner` no longer holds that attempt's lease.

@@ -84,7 +84,8 @@ class Worker:
             claimed = None
             if free > 0:
                 with self._storage_may_fail():
-                    claimed = await self._store.claim(self.owner, free, self._limits.lease_seconds, self._clock())
+                    lease_seconds, now = self._limits.lease_seconds, self._clock()
+                    claimed = await self._store.claim(self.owner, free, lease_seconds, now, beat.hold)
             if claimed is None:
                 await self._wake.wait()
                 continue

@@ -29,6 +29,7 @@ class Call:
     asked_at: float = field(default_factory=time.monotonic)
     outcome: Any = None  # an exception is raised to the caller
     receipt: Receipt = NEVER
+    durable: Callable[[Any], None] | None = None  # told the outcome in the writer's thread
 
 
 def run(

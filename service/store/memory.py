@@ -18,7 +18,7 @@ from service.domain.job import (
     Settlement,
     State,
 )
-from service.domain.ports import Claimed, IdempotencyKey, Page, Query, Receipt, Stats
+from service.domain.ports import Claimed, Hold, IdempotencyKey, Page, Query, Receipt, Stats
 from service.store import cursor, rows
 
 
@@ -92,7 +92,9 @@ class MemoryJobStore:
             if not self._watchers[job_id]:
                 del self._watchers[job_id]
 
-    async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
+    async def claim(
+        self, owner: str, limit: int, lease_seconds: float, now: float, hold: Hold | None = None
+    ) -> Claimed:
         with self._lock:
             expired = [seq for seq, (_, until) in self._leases.items() if until < self._lease_clock()]
             for seq in expired:
@@ -105,6 +107,8 @@ class MemoryJobStore:
             for seq in due[:limit]:
                 self._put(seq, transition.started(self._jobs[seq], now))
                 self._leases[seq] = (owner, self._lease_clock() + lease_seconds)
+                if hold is not None:
+                    hold(self._jobs[seq].id, self._jobs[seq].attempt)
             return Claimed(
                 jobs=[self._jobs[seq] for seq in due[:limit]], expired=ended, next_run_at=min(later, default=None)
             )

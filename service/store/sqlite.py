@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from service.domain.job import Job, Outcome, Settlement
-from service.domain.ports import Claimed, IdempotencyKey, Page, Query, Receipt, Stats, StoreObserver
+from service.domain.ports import Claimed, Hold, IdempotencyKey, Page, Query, Receipt, Stats, StoreObserver
 from service.store import claims, cursor, lease, readers, reads, rows, statements
 from service.store.database import Database
 from service.store.driver import Synchronous, sqlite3
@@ -107,9 +107,16 @@ class SqliteJobStore:
     async def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
         return await self._read(reads.versions, job_ids)
 
-    async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
+    async def claim(
+        self, owner: str, limit: int, lease_seconds: float, now: float, hold: Hold | None = None
+    ) -> Claimed:
+        def durable(claimed: Claimed) -> None:
+            if hold is not None:
+                for job in claimed.jobs:
+                    hold(job.id, job.attempt)
+
         call = claims.Claim(owner, limit, lease_seconds, now, self._clock)
-        claimed: Claimed = (await self._writer.run(claims.claim, call))[0]
+        claimed: Claimed = (await self._writer.run(claims.claim, call, durable))[0]
         return claimed
 
     async def finish(self, owner: str, settlement: Settlement) -> Outcome | None:

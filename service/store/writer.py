@@ -8,7 +8,7 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -69,10 +69,13 @@ class Writer:
         """Raises `StorageUnavailable` with the reason if a write would fail now."""
         self._health.check()
 
-    async def run(self, operation: Operation, argument: Any) -> tuple[Any, Receipt]:
-        """The operation's result, once durable. Raises `StorageUnavailable`, or the exception that is its result."""
+    async def run(
+        self, operation: Operation, argument: Any, durable: Callable[[Any], None] | None = None
+    ) -> tuple[Any, Receipt]:
+        """The operation's result, once durable; `durable` is told it in the writer's thread, before the event loop is.
+        Raises `StorageUnavailable`, or the exception that is its result."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        call = Call(operation, argument, future)
+        call = Call(operation, argument, future, durable=durable)
         self._inbox.put(call)
         timer = self._loop.call_later(PATIENCE_SECONDS, self._give_up, call)
         try:
@@ -156,6 +159,8 @@ class Writer:
     def _answer(self, calls: Sequence[Call], transaction: Transaction | None) -> None:
         for_loop = [call for call in calls if isinstance(call.future, asyncio.Future)]
         for call in calls:
+            if call.durable is not None and not isinstance(call.outcome, Exception):
+                call.durable(call.outcome)
             if not isinstance(call.future, asyncio.Future):
                 _resolve(call)
         if for_loop or (transaction is not None and (transaction.runnable or transaction.changed)):

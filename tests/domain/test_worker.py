@@ -211,10 +211,10 @@ async def test_a_storage_outage_ends_no_worker_and_loses_no_finish() -> None:
     class Flaky(MemoryJobStore):
         broken = False
 
-        async def claim(self, owner: str, limit: int, lease_seconds: float, now: float) -> Claimed:
+        async def claim(self, *arguments: Any) -> Claimed:
             if self.broken:
                 raise StorageUnavailable("disk full")
-            return await super().claim(owner, limit, lease_seconds, now)
+            return await super().claim(*arguments)
 
         async def finish(self, owner: str, settlement: Settlement) -> Outcome | None:
             if self.broken:

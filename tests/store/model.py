@@ -18,6 +18,9 @@ from service.domain.job import (
 )
 from service.domain.ports import IdempotencyKey
 
+UNTOLD = (None, Outcome.LEASE_EXPIRED)
+"""Of attempts whose trace no worker told, as it runs or vanished."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -118,9 +121,10 @@ class Model:
         assert job.attempt == sum(attempt.outcome is not Outcome.RELEASED for attempt in counted)
         errors = [attempt.error for attempt in ended if attempt.error]
         assert job.error == (errors[-1] if errors and job.state is not State.SUCCEEDED else None)
-        for attempt in job.attempts:
-            if attempt.outcome in (None, Outcome.LEASE_EXPIRED):  # else its worker told the trace
-                assert (attempt.trace_id == job.trace_id) == (attempt is job.attempts[0])
+        untold = {place: each.trace_id for place, each in enumerate(job.attempts) if each.outcome in UNTOLD}
+        assert all((trace_id == job.trace_id) == (place == 0) for place, trace_id in untold.items())
+        assert len({*untold.values()}) == len(untold), "each run has its own trace"
+        assert all(each.trace_id == untold.get(place, each.trace_id) for place, each in enumerate(before.attempts))
         assert job.state.terminal == (job.finished_at is not None)
         assert job.state.terminal or job.lease_expired == any(a.outcome is Outcome.LEASE_EXPIRED for a in ended[-1:])
         if job.state is State.QUEUED:
