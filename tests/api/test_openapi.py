@@ -41,7 +41,7 @@ def test_each_kind_has_a_payload_of_its_own_name(document: dict[str, Any]) -> No
         assert schemas[f"{kind}Submission"]["properties"]["payload"]["$ref"] == f"#/components/schemas/{kind}Payload"
     assert not [name for name in schemas if "__" in name]
     body = document["paths"]["/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["discriminator"]["mapping"]) == {"sleep", "webhook", "primes", "explode"}
+    assert body["discriminator"]["mapping"].keys() >= {"sleep", "webhook", "primes", "explode"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
