@@ -51,15 +51,10 @@ def _whole(value: object) -> object:
 Absent = SkipJsonSchema[None]
 """For parameters that need not be sent, but cannot be null."""
 
-_FIRST, _DIGIT, _SECOND, _THIRD = "(M[Tjz]|N[DTjz]|O[DT])", "([MN][DTjz]|O[DT])", "[AEIMQUYcgk]", "[w-z0-5]"
-_THREE = _DIGIT + _SECOND + _THIRD
-CURSOR = (
-    f"{_FIRST}{_SECOND}{_THIRD}({_THREE}){{0,4}}({_DIGIT}{_SECOND}{_THIRD}?|[MN][AQgw]|O[AQ])?"
-    f"|{_FIRST}{_SECOND}|M[Qgw]|N[AQgw]|O[AQ]"
-)
-"""What a page can give out as `next`: the base64 of a number of 1 to 18 digits. So exactly, as any other is refused."""
+CURSOR = "[0-7][0-9a-f]{15}"
+"""What a page can give out as `next`; a store refuses any other."""
 
-Cursor = Annotated[str, Field(description="`next` of the page before", json_schema_extra={"pattern": f"^({CURSOR})$"})]
+Cursor = Annotated[str, Field(description="`next` of the page before", json_schema_extra={"pattern": f"^{CURSOR}$"})]
 
 GivenTime = Annotated[
     AwareDatetime, BeforeValidator(_text), Field(json_schema_extra={"pattern": f"^{RFC3339.pattern}$"})

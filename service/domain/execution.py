@@ -56,7 +56,7 @@ class Execution:
         now = clock()
         return Settlement(
             job_id=self.job.id,
-            attempt=self.job.attempt,
+            run=self.job.run,
             outcome=outcome,
             finished_at=now,
             result=result if outcome is Outcome.SUCCEEDED else None,

@@ -22,21 +22,21 @@ class Heartbeat:
         self._held: dict[str, int] = {}
         self._held_lock = threading.Lock()
         self._stopped = threading.Event()
-        self._lost: asyncio.Queue[str | None] = asyncio.Queue()
+        self._lost: asyncio.Queue[tuple[str, int] | None] = asyncio.Queue()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
-    def hold(self, job_id: str, attempt: int) -> None:
+    def hold(self, job_id: str, run: int) -> None:
         with self._held_lock:
-            self._held[job_id] = attempt
+            self._held[job_id] = run
 
     def drop(self, job_id: str) -> None:
         with self._held_lock:
             self._held.pop(job_id, None)
 
-    async def lost(self) -> AsyncIterator[str]:
-        """Ids of jobs whose lease another worker has by now; ends with `stop`."""
-        while (job_id := await self._lost.get()) is not None:
-            yield job_id
+    async def lost(self) -> AsyncIterator[tuple[str, int]]:
+        """Job and run whose lease is no longer held; ends with `stop`."""
+        while (lost := await self._lost.get()) is not None:
+            yield lost
 
     def stop(self) -> None:
         self._stopped.set()
@@ -65,4 +65,4 @@ class Heartbeat:
                 self._observer.event("heartbeat_failed", logging.ERROR, error=error)
                 continue
             for job_id in lost:
-                self._loop.call_soon_threadsafe(self._lost.put_nowait, job_id)
+                self._loop.call_soon_threadsafe(self._lost.put_nowait, (job_id, held[job_id]))

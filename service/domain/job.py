@@ -105,10 +105,15 @@ class Job:
     attempts: tuple[Attempt, ...] = ()  # the history, oldest first; with the running attempt, if one runs
 
     @property
+    def run(self) -> int:
+        """Of a running job: which of its runs this is, by the version with which it started. `attempt` cannot tell: a
+        release or a redrive gives it back. `version` only grows, and while a job runs by nothing but a cancel."""
+        return self.version - self.cancel_requested
+
+    @property
     def ran_before(self) -> bool:
-        """Whether a run came before the present or next one. `attempt` cannot tell: a release or a redrive gives it
-        back. The insert is version 1, the first start 2, and a cancel asked for during that run 3."""
-        return self.version - self.cancel_requested > 2
+        """Whether a run came before the present or next one: the insert is version 1, the first start 2."""
+        return self.run > 2
 
     @property
     def run_trace_id(self) -> str | None:
@@ -116,15 +121,15 @@ class Job:
         follows from the job and the version, so that it is known also if the run's worker dies with it."""
         if self.trace_id is None or not self.ran_before:
             return self.trace_id
-        return hashlib.sha256(f"{self.id} {self.version - self.cancel_requested}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{self.id} {self.run}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """The end of one attempt, as its worker reports it. Stored only if that worker still holds the lease."""
+    """The end of one attempt, as its worker reports it. Stored only if that worker still holds that run's lease."""
 
     job_id: str
-    attempt: int
+    run: int
     outcome: Outcome
     finished_at: float
     result: Any = None

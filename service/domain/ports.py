@@ -15,7 +15,7 @@ Clock = Callable[[], float]
 """Wall time, in seconds since the Unix epoch."""
 
 Hold = Callable[[str, int], None]
-"""Told the id and the attempt of a job whose lease is held from now on. May be called from any thread."""
+"""Told the id and the run of a job whose lease is held from now on. May be called from any thread."""
 
 Resource = TypeVar("Resource")
 
@@ -114,8 +114,8 @@ class Stats:
 class JobStore(Protocol):
     """Durable jobs. Every method raises `StorageUnavailable` when the storage cannot serve.
 
-    A lease belongs to (owner, attempt): whoever no longer holds it can change nothing ("fencing"). How time is
-    measured for leases is the store's own business, so that a step of the wall clock expires none.
+    A lease belongs to (owner, run): whoever no longer holds it can change nothing ("fencing"). How time is measured for
+    leases is the store's own business, so that a step of the wall clock expires none.
     """
 
     async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
@@ -148,12 +148,12 @@ class JobStore(Protocol):
         loop may stand still by then, and until it gets the answer nobody else would know whose leases to renew."""
 
     async def finish(self, owner: str, settlement: Settlement) -> Outcome | None:
-        """Settle an attempt. Returns the outcome as stored, or None when `owner` no longer holds that attempt's lease.
+        """Settle an attempt. Returns the outcome as stored, or None when `owner` no longer holds that run's lease.
 
         It differs from the one reported when a cancel came first: a job then does not go back to the queue."""
 
     def heartbeat(self, owner: str, held: Mapping[str, int], lease_seconds: float) -> frozenset[str]:
-        """Renew leases, given as attempt by job id; returns the ids that `owner` no longer holds.
+        """Renew leases, given as run by job id; returns the ids that `owner` no longer holds.
 
         Blocks: it is called from a thread, so that a stalled event loop loses no lease."""
 

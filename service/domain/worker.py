@@ -111,7 +111,7 @@ class Worker:
         execution = Execution(job, lambda: self._handle(job), grace_seconds=self._limits.cancel_grace_seconds)
         self._running[job.id] = execution
         self._idle.clear()
-        beat.hold(job.id, job.attempt)
+        beat.hold(job.id, job.run)
         self._observer.slots(len(self._running), self._free_slots)
         tasks.create_task(self._attempt(execution, beat))
 
@@ -183,8 +183,8 @@ class Worker:
             self._wake.set()
 
     async def _lose(self, beat: Heartbeat) -> None:
-        async for job_id in beat.lost():
-            if execution := self._running.get(job_id):
+        async for job_id, run in beat.lost():
+            if (execution := self._running.get(job_id)) and execution.job.run == run:
                 execution.end(EndedBy.LEASE_LOST)
 
     async def _watch_cancellations(self) -> None:

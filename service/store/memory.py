@@ -108,7 +108,7 @@ class MemoryJobStore:
                 self._put(seq, transition.started(self._jobs[seq], now))
                 self._leases[seq] = (owner, self._lease_clock() + lease_seconds)
                 if hold is not None:
-                    hold(self._jobs[seq].id, self._jobs[seq].attempt)
+                    hold(self._jobs[seq].id, self._jobs[seq].run)
             return Claimed(
                 jobs=[self._jobs[seq] for seq in due[:limit]], expired=ended, next_run_at=min(later, default=None)
             )
@@ -116,7 +116,7 @@ class MemoryJobStore:
     async def finish(self, owner: str, settlement: Settlement) -> Outcome | None:
         rows.to_json(settlement.result)
         with self._lock:
-            seq = self._held(owner, settlement.job_id, settlement.attempt)
+            seq = self._held(owner, settlement.job_id, settlement.run)
             if seq is None:
                 return None
             job, ended = transition.settled(self._jobs[seq], settlement)
@@ -127,8 +127,8 @@ class MemoryJobStore:
     def heartbeat(self, owner: str, held: Mapping[str, int], lease_seconds: float) -> frozenset[str]:
         lost = set()
         with self._lock:
-            for job_id, attempt in held.items():
-                seq = self._held(owner, job_id, attempt)
+            for job_id, run in held.items():
+                seq = self._held(owner, job_id, run)
                 if seq is None:
                     lost.add(job_id)
                 else:
@@ -186,12 +186,12 @@ class MemoryJobStore:
             raise IdempotencyConflict("the key belongs to a different submission")
         return self._whole(seq)
 
-    def _held(self, owner: str, job_id: str, attempt: int) -> int | None:
-        """Fencing: the job's place if `owner` holds the lease of that attempt."""
+    def _held(self, owner: str, job_id: str, run: int) -> int | None:
+        """Fencing: the job's place if `owner` holds the lease of that run."""
         seq = self._seqs.get(job_id)
         if seq is None or seq not in self._leases:
             return None
-        return seq if self._leases[seq][0] == owner and self._jobs[seq].attempt == attempt else None
+        return seq if self._leases[seq][0] == owner and self._jobs[seq].run == run else None
 
     def _end(self, seq: int, job: Job, attempt: Attempt, *, due: bool) -> None:
         del self._leases[seq]

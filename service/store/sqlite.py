@@ -113,7 +113,7 @@ class SqliteJobStore:
         def durable(claimed: Claimed) -> None:
             if hold is not None:
                 for job in claimed.jobs:
-                    hold(job.id, job.attempt)
+                    hold(job.id, job.run)
 
         call = claims.Claim(owner, limit, lease_seconds, now, self._clock)
         claimed: Claimed = (await self._writer.run(claims.claim, call, durable))[0]

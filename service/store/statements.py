@@ -82,7 +82,7 @@ FORGET = "UPDATE job SET idempotency_key = NULL, idempotency_fingerprint = NULL 
 RECORD = "INSERT OR FAIL INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 RENEW = """UPDATE OR FAIL job SET lease_until = ?, lease_boot = ?
-    WHERE id = ? AND owner = ? AND attempt = ? AND state = 'running'"""
+    WHERE id = ? AND owner = ? AND version - cancel_requested = ? AND state = 'running'"""
 
 PRUNE = """DELETE FROM job WHERE seq IN
     (SELECT seq FROM job INDEXED BY job_ended WHERE finished_at < ? ORDER BY finished_at LIMIT ?)"""
@@ -96,8 +96,8 @@ def heartbeat(transaction: Transaction, calls: Sequence[Heartbeat]) -> list[froz
         renew = transaction.connection.execute
         return frozenset(
             job_id
-            for job_id, attempt in call.held.items()
-            if not renew(RENEW, (until, call.clock.boot, job_id, call.owner, attempt)).rowcount
+            for job_id, run in call.held.items()
+            if not renew(RENEW, (until, call.clock.boot, job_id, call.owner, run)).rowcount
         )
 
     return [lost(call) for call in calls]
@@ -109,8 +109,8 @@ def finish(transaction: Transaction, calls: Sequence[Finish]) -> list[Outcome | 
 
 def _finish(transaction: Transaction, owner: str, settlement: Settlement) -> Outcome | None:
     row = transaction.connection.execute(
-        f"{SELECT} WHERE id = ? AND owner = ? AND attempt = ? AND state = 'running'",
-        (settlement.job_id, owner, settlement.attempt),
+        f"{SELECT} WHERE id = ? AND owner = ? AND version - cancel_requested = ? AND state = 'running'",
+        (settlement.job_id, owner, settlement.run),
     ).fetchone()
     if row is None:
         return None

@@ -86,7 +86,7 @@ def test_every_answer_documents_the_headers_that_all_have(document: dict[str, An
             assert response["headers"].keys() >= {"X-Request-ID", "X-Processed-Time"}
 
 
-@given(st.integers(1, 10**18 - 1))
+@given(st.integers(1, 2**63 - 1))
 def test_the_documented_pattern_has_every_cursor_that_a_page_gives_out(number: int) -> None:
     assert re.fullmatch(CURSOR, cursor.encode(number))
 

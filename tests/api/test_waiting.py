@@ -22,7 +22,7 @@ async def submit(client: httpx.AsyncClient, **fields: Any) -> str:
 async def end_next(store: BreakableStore, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     """Run the next job to its end, as a worker would."""
     (job,) = (await store.claim("w", 1, 30, 4e9)).jobs
-    settlement = Settlement(job_id=job.id, attempt=job.attempt, outcome=outcome, finished_at=4e9, retry_at=4e9)
+    settlement = Settlement(job_id=job.id, run=job.run, outcome=outcome, finished_at=4e9, retry_at=4e9)
     await store.finish("w", settlement)
 
 
@@ -171,7 +171,7 @@ async def test_a_stream_tells_each_state_and_ends_with_the_job(
     await until_read(store, 1)
     (job,) = (await store.claim("w", 1, 30, 4e9)).jobs
     await until_read(store, 2)
-    await store.finish("w", Settlement(job_id=job.id, attempt=1, outcome=Outcome.SUCCEEDED, finished_at=4e9))
+    await store.finish("w", Settlement(job_id=job.id, run=job.run, outcome=Outcome.SUCCEEDED, finished_at=4e9))
     answer = await stream
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -207,7 +207,7 @@ async def test_a_cancel_that_was_only_asked_for_is_no_event(client: httpx.AsyncC
     await until_watched(store)
     assert (await client.post(f"/jobs/{job_id}/cancel")).status_code == 202
     await until_read(store, 3)
-    await store.finish("w", Settlement(job_id=job.id, attempt=1, outcome=Outcome.CANCELLED, finished_at=4e9))
+    await store.finish("w", Settlement(job_id=job.id, run=job.run, outcome=Outcome.CANCELLED, finished_at=4e9))
     assert [(number, data["state"]) for number, data in events_of(await stream)] == [(2, "running"), (4, "cancelled")]
 
 

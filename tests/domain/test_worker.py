@@ -289,3 +289,32 @@ async def settled(bench: Bench) -> bool:
 
 async def reported(bench: Bench) -> bool:
     return "worker_storage_failed" in bench.observer.event_names
+
+
+async def test_a_worker_that_claims_its_own_expired_job_ends_the_first_run_and_keeps_the_second() -> None:
+    now = 0.0
+    attempts: list[int] = []
+
+    async def wait(payload: Mapping[str, Any], context: Context) -> None:
+        attempts.append(context.attempt)
+        await asyncio.Event().wait()
+
+    async def started(*expected: int) -> None:
+        async def found() -> bool:
+            return attempts == list(expected)
+
+        await wait_until_async(found, f"attempts {expected} have started")
+
+    async def settled() -> bool:
+        return bool(bench.observer.settled)
+
+    bench = Bench(wait, MemoryJobStore(lease_clock=lambda: now), lease_seconds=3)
+    async with bench.working():
+        job = await bench.submit(timeout_seconds=3600)
+        await started(1)
+        now = 100.0  # as if this worker had been cut off from its storage for longer than a lease
+        await started(1, 2)
+        await wait_until_async(settled, "the first run has ended")
+        assert bench.observer.settled[0][0] is None, "refused"
+        await bench.queue.cancel(job.id, "u")
+        assert (await bench.ended(job)).state == "cancelled", "the worker still knows of the second run"

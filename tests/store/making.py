@@ -34,8 +34,8 @@ def new_id() -> str:
 
 
 def end(job: Job, outcome: Outcome = Outcome.SUCCEEDED, **fields: Any) -> Settlement:
-    """The end of the attempt that `job` was claimed for."""
-    values: dict[str, Any] = {"job_id": job.id, "attempt": job.attempt, "outcome": outcome, "finished_at": NOW + 1}
+    """The end of the run that `job` was claimed for."""
+    values: dict[str, Any] = {"job_id": job.id, "run": job.run, "outcome": outcome, "finished_at": NOW + 1}
     return Settlement(**(values | fields))
 
 

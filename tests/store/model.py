@@ -28,7 +28,7 @@ class Run:
 
     job_id: str
     owner: str
-    attempt: int
+    number: int
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Model:
 
     def holds(self, run: Run) -> bool:
         held, _ = self.leases.get(run.job_id, (None, 0.0))
-        for what in ("owner", "attempt"):
+        for what in ("owner", "number"):
             self.reached[f"refused for the {what}"] += held is not None and getattr(held, what) != getattr(run, what)
         return held == run
 

@@ -70,10 +70,10 @@ async def test_a_release_costs_no_attempt_and_is_due_at_once(store: JobStore) ->
     assert [(attempt.number, attempt.outcome) for attempt in attempts] == [(1, Outcome.RELEASED), (1, None)]
 
 
-async def test_a_settlement_by_another_owner_or_of_another_attempt_is_refused(store: JobStore) -> None:
+async def test_a_settlement_by_another_owner_or_of_another_run_is_refused(store: JobStore) -> None:
     job = await start(store, make_job())
     assert await store.finish("thief", end(job)) is None
-    assert await store.finish("w", end(job, attempt=2)) is None
+    assert await store.finish("w", end(job, run=job.run + 1)) is None
     assert await store.finish("w", end(job, job_id="nothing")) is None
     assert (await store.get(job.id, "dev")).version == job.version
     assert await store.finish("w", end(job)) is Outcome.SUCCEEDED
@@ -215,7 +215,7 @@ async def test_a_cancelled_job_whose_worker_vanished_is_cancelled(store: JobStor
 async def test_a_heartbeat_renews_leases_without_a_visible_change(store: JobStore, clock: ManualClock) -> None:
     job = await start(store, make_job())
     clock.seconds += 20
-    assert store.heartbeat("w", {job.id: 1}, 30) == frozenset()
+    assert store.heartbeat("w", {job.id: job.run}, 30) == frozenset()
     clock.seconds += 20
     assert (await store.claim("other", 1, 30, NOW)).expired == []
     assert (await store.get(job.id, "dev")).version == job.version
@@ -225,14 +225,21 @@ async def test_a_heartbeat_tells_which_leases_are_lost(store: JobStore, clock: M
     kept, taken, ended = [await start(store, make_job()) for _ in range(3)]
     await store.finish("w", end(ended))
     clock.seconds += 20
-    store.heartbeat("w", {kept.id: 1}, 30)
+    store.heartbeat("w", {kept.id: kept.run}, 30)
     clock.seconds += 20
-    await store.claim("other", 1, 30, NOW)
-    held = {kept.id: 1, taken.id: 1, ended.id: 1, "nothing": 1}
+    (again,) = (await store.claim("other", 1, 30, NOW)).jobs
+    held = {kept.id: kept.run, taken.id: taken.run, ended.id: ended.run, "nothing": 1}
     assert store.heartbeat("w", held, 30) == {taken.id, ended.id, "nothing"}
-    assert store.heartbeat("w", {kept.id: 2}, 30) == {kept.id}
-    assert store.heartbeat("thief", {kept.id: 1}, 30) == {kept.id}
-    assert store.heartbeat("other", {taken.id: 2}, 30) == frozenset()
+    assert store.heartbeat("w", {kept.id: kept.run + 1}, 30) == {kept.id}
+    assert store.heartbeat("thief", {kept.id: kept.run}, 30) == {kept.id}
+    assert store.heartbeat("other", {taken.id: again.run}, 30) == frozenset()
+
+
+async def test_a_cancel_that_was_asked_for_takes_no_lease(store: JobStore) -> None:
+    job = await start(store, make_job())
+    await store.cancel(job.id, "dev", NOW)
+    assert store.heartbeat("w", {job.id: job.run}, 30) == frozenset()
+    assert await store.finish("w", end(job)) is Outcome.SUCCEEDED
 
 
 async def test_a_step_of_the_wall_clock_steals_no_live_lease(store: JobStore) -> None:
@@ -291,3 +298,17 @@ async def test_another_users_job_cannot_be_redriven(store: JobStore) -> None:
     for job_id, user in ((job.id, "other"), ("nothing", "dev")):
         with pytest.raises(JobNotFound):
             await store.redrive(job_id, user, NOW)
+
+
+async def test_a_run_before_the_redrive_cannot_end_the_one_after_it(store: JobStore, clock: ManualClock) -> None:
+    """Both are attempt 1 of the same worker, which has not noticed that it lost the first."""
+    lost = await start(store, make_job(max_attempts=1))
+    clock.seconds += 31
+    await store.claim("other", 0, 30, NOW)
+    await store.redrive(lost.id, "dev", NOW)
+    again = await start(store)
+    assert (again.id, again.attempt) == (lost.id, lost.attempt)
+    assert store.heartbeat("w", {lost.id: lost.run}, 30) == {lost.id}
+    assert await store.finish("w", end(lost, result="of the first")) is None
+    assert await store.finish("w", end(again, result="of the second")) is Outcome.SUCCEEDED
+    assert (await store.get(lost.id, "dev")).result == "of the second"

@@ -44,7 +44,7 @@ INTERESTING = {
     *(f"{before} to {after}" for before in State for after in TRANSITIONS[before]),
     *(f"attempt {outcome}" for outcome in Outcome),
     *("key replayed", "key in conflict", "key forgotten", "queue full", "pruned"),
-    *("refused for the owner", "refused for the attempt", "finished late", "cancelled instead"),
+    *("refused for the owner", "refused for the number", "finished late", "cancelled instead"),
     *("live lease after a step of the wall clock", "due before a step of the wall clock"),
 }
 
@@ -55,7 +55,7 @@ outcomes = st.sampled_from(list(NEXT_STATE))
 numbers = st.lists(st.integers(1, 3), min_size=1, max_size=3)
 lease_seconds = st.sampled_from([10.0, 30.0])
 steps = st.sampled_from([0.0, 0.0, -3600.0, -15.0, 15.0, 3600.0])
-strangers = st.builds(Run, jobs, owners, st.integers(1, 3))  # or a worker that held the lease once
+strangers = st.builds(Run, jobs, owners, st.integers(1, 6))  # or a worker that held the lease once
 holders = st.runner().flatmap(lambda stores: st.sampled_from([run for run, _ in stores.model.leases.values()]))
 ended = st.runner().flatmap(lambda stores: st.sampled_from([job.id for job in stores.model.those(*ENDED)]))
 
@@ -123,7 +123,7 @@ class Stores(stateful.RuleBasedStateMachine):
             self.cancel("job-1", "dev")
         if late:
             self.pass_time(11.0, 0.0)
-        self.finish(Run("job-1", "one", 1), outcome, 0.0)
+        self.finish(Run("job-1", "one", 2), outcome, 0.0)
         return multiple(*ids)
 
     @rule(seconds=st.sampled_from([10.0, 11.0, 31.0]), step=steps)
@@ -194,7 +194,7 @@ class Stores(stateful.RuleBasedStateMachine):
         self.reached["live lease after a step of the wall clock"] += stepped and bool(self.model.leases)
         for job in [*expired, *started]:
             self.model.see(job, whole=False)
-        self.model.leases |= {job.id: (Run(job.id, owner, job.attempt), self.clock() + seconds) for job in started}
+        self.model.leases |= {job.id: (Run(job.id, owner, job.run), self.clock() + seconds) for job in started}
         left = [job for job in self.model.those(State.QUEUED) if job.run_at <= self.now]
         ranks, rest = ([(-job.priority, job.run_at) for job in some] for some in (started, left))
         assert ranks + sorted(rest) == sorted(ranks + rest), "the highest priority first, then the longest due"
@@ -207,7 +207,7 @@ class Stores(stateful.RuleBasedStateMachine):
     def finish(self, run: Run, outcome: Outcome, delay: float | None) -> None:
         settlement = Settlement(
             job_id=run.job_id,
-            attempt=run.attempt,
+            run=run.number,
             outcome=outcome,
             finished_at=self.now,
             result=["done"],
@@ -229,7 +229,7 @@ class Stores(stateful.RuleBasedStateMachine):
     @rule(run=holders | strangers, seconds=lease_seconds)
     def heartbeat(self, run: Run, seconds: float) -> None:
         async def beat(store: JobStore) -> Any:
-            lost = store.heartbeat(run.owner, {run.job_id: run.attempt}, seconds)
+            lost = store.heartbeat(run.owner, {run.job_id: run.number}, seconds)
             return lost, await store.cancellations(run.owner)
 
         lost, asked = self.both(beat)

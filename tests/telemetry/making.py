@@ -49,7 +49,7 @@ def make_job(**changed: Any) -> Job:
 
 
 def settlement(job: Job, outcome: Outcome, error: str | None = None) -> Settlement:
-    return Settlement(job_id=job.id, attempt=job.attempt, outcome=outcome, finished_at=NOW + 5, error=error)
+    return Settlement(job_id=job.id, run=job.run, outcome=outcome, finished_at=NOW + 5, error=error)
 
 
 class Spans:
