@@ -6,13 +6,11 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.api import answers
-from service.api.dependencies import Queue, UserId
+from service.api import answers, headers
+from service.api.dependencies import queue_of, user_of
 from service.api.events import EventStream
-from service.api.headers import IdempotencyKey, KnownVersions, LastEventId, WaitSeconds
 from service.api.requests import JobsRoute
 from service.api.schemas import Absent, Cursor, JobView, PageView, job_view, payload_of, submission_type
 from service.domain import ports
@@ -29,9 +27,7 @@ JobId = Annotated[
 
 
 def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
-    # The bearer scheme is for OpenAPI alone: the route class has authenticated before anything else is looked at.
-    scheme = Depends(HTTPBearer(auto_error=False, description="An API key"))
-    router = APIRouter(tags=["jobs"], route_class=JobsRoute, dependencies=[scheme])
+    router = APIRouter(tags=["jobs"], route_class=JobsRoute)
     SubmissionBody: Any = submission_type(kinds.values())  # noqa: N806  types, built at run time
     KnownKind: Any = Literal[tuple(kinds)]  # noqa: N806
 
@@ -41,17 +37,17 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         response_model=JobView,
         summary="Submit a job",
         responses=answers.SUBMIT,
+        openapi_extra=headers.described("Prefer"),
     )
-    async def submit(
-        body: SubmissionBody, request: Request, queue: Queue, user_id: UserId, key: IdempotencyKey, wait: WaitSeconds
-    ) -> Response:
+    async def submit(body: SubmissionBody, request: Request) -> Response:
         """The job is on disk before this answers. Then poll its `Location`, not sooner than `Retry-After`; or let this
         answer wait for its end (`Prefer: wait=10`); or follow its events.
 
         **`Idempotency-Key`**, an optional header: 1 to 255 visible ASCII characters of your choice, new for each
         submission. The same key and submission make one job, however often they are sent; the same key with another
         submission is refused (422)."""
-        state = request.scope["state"]
+        queue, user_id, state = queue_of(request), user_of(request), request.scope["state"]
+        wait = headers.wait_seconds(request)
         job = await queue.submit(
             Submission(
                 kind=body.kind,
@@ -61,32 +57,34 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
                 run_at=body.run_at.timestamp() if body.run_at else None,
                 max_attempts=body.max_attempts,
                 timeout_seconds=body.timeout_seconds,
-                idempotency_key=key,
+                idempotency_key=headers.idempotency_key(request),
                 request_id=state.get("request_id"),
                 trace_id=state.get("trace_id"),
                 traceparent=state.get("traceparent"),
             )
         )
-        headers = {"Location": f"/jobs/{job.id}"}
+        location = {"Location": f"/jobs/{job.id}"}
         if wait is None:
-            return _job_response(job, HTTPStatus.ACCEPTED, headers)
+            return _job_response(job, HTTPStatus.ACCEPTED, location)
         job = await queue.wait(job.id, user_id, wait)
-        return _job_response(job, HTTPStatus.OK if job.state.terminal else HTTPStatus.ACCEPTED, headers, wait)
+        return _job_response(job, HTTPStatus.OK if job.state.terminal else HTTPStatus.ACCEPTED, location, wait)
 
     @router.get(
         "/jobs/{id}",
         response_model=JobView,
         summary="Get a job",
         responses=answers.GET,
+        openapi_extra=headers.described("Prefer", "If-None-Match"),
     )
-    async def get(job_id: JobId, queue: Queue, user_id: UserId, known: KnownVersions, wait: WaitSeconds) -> Response:
+    async def get(job_id: JobId, request: Request) -> Response:
         """With its attempts. `If-None-Match` with the last `ETag` gives 304 while nothing changed; `Prefer: wait=10`
         answers as soon as the job has ended."""
+        queue, user_id, wait = queue_of(request), user_of(request), headers.wait_seconds(request)
         if wait is None:
             job = await queue.get(_well_formed(job_id), user_id)
         else:
             job = await queue.wait(_well_formed(job_id), user_id, wait)
-        if known and not known.isdisjoint({"*", _etag(job)}):
+        if not headers.known_versions(request).isdisjoint({"*", _etag(job)}):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_headers(job, wait))
         return _job_response(job, HTTPStatus.OK, {}, wait)
 
@@ -98,21 +96,20 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
     )
     async def list_jobs(
         request: Request,
-        queue: Queue,
-        user_id: UserId,
         state: State | Absent = None,
         kind: KnownKind | Absent = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Cursor | Absent = None,
     ) -> Response:
         """Newest first. `next` is the cursor of the next page. Jobs that arrive meanwhile move nothing."""
-        page = await queue.list(ports.Query(user_id=user_id, state=state, kind=kind, limit=limit, cursor=cursor))
-        headers = {}
+        query = ports.Query(user_id=user_of(request), state=state, kind=kind, limit=limit, cursor=cursor)
+        page = await queue_of(request).list(query)
+        link = {}
         if page.next is not None:
             following = {**request.query_params, "cursor": page.next}
-            headers["Link"] = f'<{request.url.path}?{urlencode(following)}>; rel="next"'
+            link["Link"] = f'<{request.url.path}?{urlencode(following)}>; rel="next"'
         view = PageView.model_construct(items=[job_view(job) for job in page.items], next=page.next)
-        return Response(view.model_dump_json(), HTTPStatus.OK, headers, "application/json")
+        return Response(view.model_dump_json(), HTTPStatus.OK, link, "application/json")
 
     @router.post(
         "/jobs/{id}/cancel",
@@ -120,9 +117,9 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         summary="Cancel a job",
         responses=answers.CANCEL,
     )
-    async def cancel(job_id: JobId, queue: Queue, user_id: UserId) -> Response:
+    async def cancel(job_id: JobId, request: Request) -> Response:
         """A queued job is cancelled at once (200); a running one is asked to end (202); an ended one stays (200)."""
-        job = await queue.cancel(_well_formed(job_id), user_id)
+        job = await queue_of(request).cancel(_well_formed(job_id), user_of(request))
         return _job_response(job, HTTPStatus.ACCEPTED if job.state is State.RUNNING else HTTPStatus.OK)
 
     @router.post(
@@ -132,9 +129,10 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         summary="Run a failed job again",
         responses=answers.REDRIVE,
     )
-    async def redrive(job_id: JobId, queue: Queue, user_id: UserId) -> Response:
+    async def redrive(job_id: JobId, request: Request) -> Response:
         """With fresh attempts; those it had stay in `attempts`. Only a failed job (else 409)."""
-        return _job_response(await queue.redrive(_well_formed(job_id), user_id), HTTPStatus.ACCEPTED)
+        job = await queue_of(request).redrive(_well_formed(job_id), user_of(request))
+        return _job_response(job, HTTPStatus.ACCEPTED)
 
     @router.get(
         "/jobs/{id}/events",
@@ -142,11 +140,13 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         response_class=EventStream,
         summary="Follow a job",
         responses=answers.EVENTS,
+        openapi_extra=headers.described("Last-Event-ID"),
     )
-    async def events(job_id: JobId, queue: Queue, user_id: UserId, seen: LastEventId) -> Response:
+    async def events(job_id: JobId, request: Request) -> Response:
         """Server-sent events: the state now, then each one that follows, until the job has ended. `data` is
         `{"state": …, "version": …, "attempt": …}`, `id` the version. A stream that broke is resumed with
         `Last-Event-ID`; states in quick succession may show as one."""
+        queue, user_id, seen = queue_of(request), user_of(request), headers.last_event_id(request)
         job = await queue.get(_well_formed(job_id), user_id)  # a 404 must come before the stream begins
         return EventStream(queue, job.id, user_id, seen)
 

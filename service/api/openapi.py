@@ -32,6 +32,9 @@ class ProblemDetails(BaseModel):
     errors: list[FieldError] = []
 
 
+KEY = {"type": "http", "scheme": "bearer", "description": "An API key"}
+"""Of all routes in the document; `requests.JobsRoute` asks for it before anything else is looked at."""
+
 FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
 
@@ -47,7 +50,9 @@ def install(app: FastAPI) -> None:
             schemas |= {**problem.pop("$defs"), "ProblemDetails": problem}
             for name in FASTAPIS_OWN:
                 schemas.pop(name, None)
+            document["components"]["securitySchemes"] = {"key": KEY}
             for operation in (each for path in document["paths"].values() for each in path.values()):
+                operation["security"] = [{"key": []}]
                 _complete(operation["responses"])
         assert app.openapi_schema is not None  # noqa: S101
         return app.openapi_schema

@@ -49,7 +49,7 @@ def _whole(value: object) -> object:
 
 
 Absent = SkipJsonSchema[None]
-"""For parameters that need not be sent, but cannot be null."""
+"""For query parameters: they need not be sent, but cannot be null."""
 
 CURSOR = "[0-7][0-9a-f]{15}"
 """What a page can give out as `next`; a store refuses any other."""
