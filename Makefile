@@ -1,6 +1,6 @@
 # Every target sets up what it needs. `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt lock up down logs verify loadtest
+.PHONY: help setup run test check fmt lock bench up down logs verify loadtest
 SHELL := /bin/bash
 
 -include .env # the ports, as Compose reads them
@@ -48,6 +48,9 @@ lock: .venv/development ## Lock the dependencies again, with hashes
 	$(LOCK) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 	$(LOCK) service/requirements-image.in -o service/requirements-image.txt
 	$(LOCK) loadtest/requirements.in -o loadtest/requirements.txt
+
+bench: .venv/development ## Submissions beside two baselines, in interleaved rounds (ROUNDS=, SECONDS=; needs wrk)
+	$(BIN)/python -m bench.submission $(or $(ROUNDS),5) $(or $(SECONDS),5)
 
 ## Stack (needs Docker with Compose)
 

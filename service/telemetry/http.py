@@ -6,6 +6,7 @@ What it takes from the API, through `scope["state"]`: `user_id`; `waits`, whethe
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -112,6 +113,8 @@ class HttpTelemetry:
         span.end()
 
     def _write_line(self, exchange: Exchange, route: str | None, status: int, elapsed: float) -> None:
+        if status < 400 and exchange.error is None and not self._log.is_enabled_for(logging.INFO):
+            return  # before the fields are made
         fields = exchange.fields(route, status, elapsed)
         if status >= 500 or exchange.error is not None:  # also what fails after a complete answer
             self._log.error("request_finished", exc_info=exchange.cause(), **fields)

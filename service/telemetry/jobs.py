@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from opentelemetry import context as otel
@@ -28,18 +29,20 @@ class JobTelemetry:
         self._log = log
         self._busy = metrics.slots.labels("busy")
         self._free = metrics.slots.labels("free")
+        self._submitted = cache(lambda kind: metrics.submitted.labels(metrics.kind(kind)))
+        self._submit = cache(metrics.submit.labels)
 
     @contextmanager
     def submission(self, job: Job) -> Iterator[SubmissionTelemetry]:
         metrics = self._metrics
-        span = self._tracing.tracer.start_span("store.submit")
+        span = spans.below(self._tracing.tracer, "store.submit")
         submission = SubmissionTelemetry(span)
         outcome = "failed"
         try:
             yield submission
             outcome = "accepted"
             if submission.earlier is None:
-                metrics.submitted.labels(metrics.kind(job.kind)).inc()
+                self._submitted(job.kind).inc()
             else:
                 outcome = "replayed"
         except (QueueFull, IdempotencyConflict) as refusal:
@@ -57,7 +60,7 @@ class JobTelemetry:
             job = submission.earlier or job
             span.set_attributes({"job.id": job.id, "job.kind": job.kind, "submission.outcome": outcome})
             span.end()
-            metrics.submit.labels(outcome).observe(submission.seconds(), spans.exemplar(span))
+            self._submit(outcome).observe(submission.seconds(), spans.exemplar(span))
 
     @contextmanager
     def attempt(self, job: Job) -> Iterator[AttemptTelemetry]:

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import context as otel
-from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode, Tracer, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service.telemetry import plain
@@ -39,6 +39,14 @@ def in_trace(trace_id: str | None) -> Iterator[None]:
         yield
     finally:
         ROOT_TRACE_ID.reset(token)
+
+
+def below(tracer: Tracer, name: str) -> Span:
+    """A span below the current one; none if that is not recorded, as nobody would see it."""
+    current = get_current_span()
+    if current.get_span_context().is_valid and not current.is_recording():
+        return INVALID_SPAN
+    return tracer.start_span(name)
 
 
 def traceparent(span: Span) -> str | None:

@@ -1,0 +1,99 @@
+"""What the service's submission is measured against: the same FastAPI POST that inserts nothing, and one that inserts
+as is usual, with a SQLAlchemy session and a transaction for each request. Same body, same answer, same uvicorn.
+"""
+
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import create_engine, event, select
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from service import handlers
+from service.api.schemas import job_view, payload_of, submission_type
+from service.domain.job import Job
+from service.domain.queue import new_id
+from service.store import driver, tables
+from service.store.migrations import migrate
+
+MAX_QUEUED = 10_000_000
+COPIED = (
+    *("id", "kind", "user_id", "created_at", "run_at", "runnable_at", "priority", "attempt", "max_attempts"),
+    *("timeout_seconds", "cancel_requested", "version", "lease_expired"),
+)
+
+Store = Callable[[Job], Awaitable[None]]
+
+
+def nothing() -> FastAPI:
+    async def store(_: Job) -> None: ...
+
+    return _application(store)
+
+
+def session_per_request() -> FastAPI:
+    """In its thread pool, as FastAPI's documentation has it; WAL, `synchronous=FULL` and a long busy timeout."""
+    path = Path(os.environ["BASELINE_DATABASE"])
+    migrate(path)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, module=driver.sqlite3)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    def insert(job: Job) -> None:
+        """The service's own table, indexes and triggers, and its queue limit."""
+        with Session(engine) as session, session.begin():
+            queued = session.scalar(select(tables.counter.c.jobs).where(tables.counter.c.state == "queued"))
+            if queued is not None and queued >= MAX_QUEUED:
+                raise RuntimeError("the queue is full")
+            row = {name: getattr(job, name) for name in COPIED}
+            session.add(Row(**row, state=job.state.value, due=0, payload=json.dumps(job.payload)))
+
+    async def store(job: Job) -> None:
+        await run_in_threadpool(insert, job)
+
+    return _application(store)
+
+
+def _application(store: Store) -> FastAPI:
+    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
+    SubmissionBody: Any = submission_type(handlers.discover().values())  # noqa: N806
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.post("/jobs", status_code=202)
+    async def submit(body: SubmissionBody) -> Response:
+        now = time.time()
+        payload = payload_of(body)
+        run_at = body.run_at.timestamp() if body.run_at else now
+        job = Job(
+            id=new_id(now),
+            kind=body.kind,
+            payload=payload,
+            user_id="dev",
+            created_at=now,
+            run_at=run_at,
+            runnable_at=run_at,
+        )
+        await store(job)
+        headers = {"Location": f"/jobs/{job.id}"}
+        return Response(job_view(job).model_dump_json(), 202, headers, "application/json")
+
+    return app
+
+
+class Base(DeclarativeBase):
+    metadata = tables.metadata
+
+
+class Row(Base):
+    __table__ = tables.job

@@ -1,0 +1,155 @@
+"""What the benches share: a server started, loaded by wrk, and stopped; this machine only.
+
+wrk: Debian `apt-get install wrk`, macOS `brew install wrk`.
+"""
+
+import os
+import re
+import resource
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CONNECTIONS = 32
+# The jobs wait for a far day: what is measured is the submission, not the execution of what was submitted.
+SCRIPT = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer dev-key"
+wrk.body = '{"kind": "sleep", "payload": {"seconds": 0}, "run_at": "2099-01-01T00:00:00Z"}'
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server with `POST /jobs`. `{port}` and `{folder}` in its command and environment are filled in."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Load:
+    rate: float  # requests/s
+    p50_ms: float
+    p99_ms: float
+    load_share: float  # of all cores' time, what the load generator took
+
+
+def service(name: str, **settings: object) -> Target:
+    """`python -m service`; settings are SERVICE_ names in lower case."""
+    chosen = {"port": "{port}", "database_url": "sqlite:///{folder}/jobs.db", "log_format": "json", **settings}
+    chosen.setdefault("max_queued", 10_000_000)
+    environment = {f"SERVICE_{key.upper()}": str(value) for key, value in chosen.items()}
+    return Target(name, [sys.executable, "-m", "service"], environment)
+
+
+def measure(target: Target, seconds: float) -> Load:
+    """One run on a fresh folder: start, warm up, load, stop."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        port = free_port()
+
+        def filled(text: str) -> str:
+            return text.replace("{port}", str(port)).replace("{folder}", folder)
+
+        environment = os.environ | {name: filled(value) for name, value in target.environment.items()}
+        script = Path(folder, "submit.lua")
+        script.write_text(SCRIPT)
+        with Path(folder, "log").open("wb") as log:
+            command = [filled(word) for word in target.command]
+            server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_until_it_answers(server, port, Path(folder, "log"))
+            _wrk(port, script, 1)
+            started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+            report = _wrk(port, script, seconds)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(60)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    share = used / (time.monotonic() - started) / (os.cpu_count() or 1)
+    return Load(_number(r"Requests/sec:\s+([\d.]+)", report), _time("50%", report), _time("99%", report), share)
+
+
+def interleaved(targets: Sequence[Target], rounds: int, seconds: float) -> dict[str, list[Load]]:
+    """In each round every target once, in turn: a machine whose speed drifts slows all of them alike, so what counts is
+    the ratio within a round."""
+    print(
+        f"{os.cpu_count()} cores, {CONNECTIONS} connections, {seconds:g} s each; wrk and the server share the cores\n"
+    )
+    width = max(len(target.name) for target in targets)
+    found: dict[str, list[Load]] = {target.name: [] for target in targets}
+    for number in range(1, rounds + 1):
+        for target in targets:
+            load = measure(target, seconds)
+            found[target.name].append(load)
+            print(
+                f"round {number}/{rounds}  {target.name:<{width}} {load.rate:>8,.0f}/s   "
+                f"p50 {load.p50_ms:>6.1f} ms   p99 {load.p99_ms:>6.1f} ms   load generator {load.load_share:.0%}",
+                flush=True,
+            )
+    return found
+
+
+def ratios(found: Mapping[str, Sequence[Load]], name: str, to: str) -> list[float]:
+    """Of the rates, round by round."""
+    return [one.rate / other.rate for one, other in zip(found[name], found[to], strict=True)]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median (least, greatest)."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f}, {max(values):.2f})"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _wrk(port: int, script: Path, seconds: float) -> str:
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script), f"-d{seconds:g}s"]
+    try:
+        report = subprocess.run([*command, f"http://127.0.0.1:{port}/jobs"], check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise SystemExit("wrk is needed: apt-get install wrk, or brew install wrk") from None
+    if "Non-2xx" in report.stdout or "Socket errors" in report.stdout:
+        raise SystemExit(f"some requests failed, so the figures mean nothing:\n{report.stdout}")
+    return report.stdout
+
+
+def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/healthz")
+    deadline = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(request, timeout=2):  # noqa: S310  our own server
+            return
+        time.sleep(0.2)
+    raise SystemExit(f"the server does not answer; its log:\n{log.read_text()}")
+
+
+def _number(pattern: str, report: str) -> float:
+    found = re.search(pattern, report)
+    if found is None:
+        raise SystemExit(f"wrk's report is not understood:\n{report}")
+    return float(found[1])
+
+
+def _time(quantile: str, report: str) -> float:
+    """Milliseconds."""
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if re.search(rf"{quantile}\s+[\d.]+{unit}\b", report):
+            return _number(rf"{quantile}\s+([\d.]+){unit}\b", report) * factor
+    return _number(f"no {quantile}", report)
