@@ -82,8 +82,8 @@ def _example(problem: Problem) -> dict[str, Any]:
     if problem is errors.INVALID:
         loc = ["body", "sleep", "priority"]
         example["errors"] = [{"loc": loc, "msg": "Input should be a valid integer", "type": "int_type"}]
-    if problem is errors.CONFLICTING_KEY:
-        example["errors"] = [errors.KEY_ERROR]
+    elif problem.errors is not None:
+        example["errors"] = problem.errors
     return example
 
 

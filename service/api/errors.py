@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPMethod, HTTPStatus
 from typing import Any
@@ -28,9 +28,7 @@ class Problem:
     title: str
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-KEY_ERROR = {"loc": ["header", "Idempotency-Key"], "msg": "Used for another submission.", "type": "key_conflict"}
+    errors: Sequence[Mapping[str, Any]] | None = None  # where they are always the same
 
 
 class Refused(Exception):
@@ -61,6 +59,7 @@ CONFLICTING_KEY = Problem(
     "idempotency-conflict",
     "Unprocessable Content",
     "This Idempotency-Key belongs to another submission of yours. A new submission needs a new key.",
+    errors=[{"loc": ["header", "Idempotency-Key"], "msg": "Used for another submission.", "type": "key_conflict"}],
 )
 QUEUE_FULL = Problem(
     429, "queue-full", "Too Many Requests", "As many jobs are queued as may be. Try later.", {"Retry-After": "5"}
@@ -82,7 +81,7 @@ def malformed_header(name: str) -> Problem:
     return Problem(400, "malformed-header", "Bad Request", f"The header {name} is not well formed; see the API's page.")
 
 
-def response(request: Request, problem: Problem, errors: list[dict[str, Any]] | None = None) -> Response:
+def response(request: Request, problem: Problem, errors: Sequence[Mapping[str, Any]] | None = None) -> Response:
     body: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.slug,
         "title": problem.title,
@@ -105,9 +104,8 @@ def install(app: FastAPI) -> None:
         problem = DOMAIN_PROBLEMS[type(error)]
         if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             request.scope["state"]["exception"] = error  # for the log line of this request
-        errors = [KEY_ERROR] if problem is CONFLICTING_KEY else None
-        request.scope["state"]["error_detail"] = errors
-        return response(request, problem, errors)
+        request.scope["state"]["error_detail"] = problem.errors
+        return response(request, problem, problem.errors)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101

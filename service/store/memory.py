@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 from service.domain import transition
 from service.domain.job import (
@@ -20,6 +21,7 @@ from service.domain.job import (
 )
 from service.domain.ports import Claimed, Hold, IdempotencyKey, Page, Query, Receipt, Stats
 from service.store import cursor, rows
+from service.store.watch import Watch
 
 
 class MemoryJobStore:
@@ -35,7 +37,7 @@ class MemoryJobStore:
         self._keys: dict[tuple[str, str], tuple[int, str]] = {}  # user and key -> the job's place, and its fingerprint
         self._next_seq = 1
         self._changed = asyncio.Event()
-        self._watchers: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._watch = Watch(None)
 
     async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
         rows.to_json(job.payload)  # refuses what cannot be stored elsewhere
@@ -82,15 +84,8 @@ class MemoryJobStore:
         self._changed.set()
         return job
 
-    @contextlib.contextmanager
-    def watch(self, job_id: str, changed: Callable[[], None]) -> Iterator[None]:
-        self._watchers[job_id].append(changed)
-        try:
-            yield
-        finally:
-            self._watchers[job_id].remove(changed)
-            if not self._watchers[job_id]:
-                del self._watchers[job_id]
+    def watch(self, job_id: str, changed: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._watch.watching(job_id, changed)
 
     async def claim(
         self, owner: str, limit: int, lease_seconds: float, now: float, hold: Hold | None = None
@@ -201,8 +196,7 @@ class MemoryJobStore:
     def _put(self, seq: int, job: Job, *, due: bool = False) -> None:
         self._jobs[seq] = job
         (self._due.add if due and job.state is State.QUEUED else self._due.discard)(seq)
-        for changed in self._watchers.get(job.id, ()):
-            changed()
+        self._watch.tell([job.id])
 
     def _whole(self, seq: int) -> Job:
         return transition.with_history(self._jobs[seq], self._history[seq])

@@ -81,8 +81,10 @@ FORGET = "UPDATE job SET idempotency_key = NULL, idempotency_fingerprint = NULL 
 
 RECORD = "INSERT OR FAIL INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
-RENEW = """UPDATE OR FAIL job SET lease_until = ?, lease_boot = ?
-    WHERE id = ? AND owner = ? AND version - cancel_requested = ? AND state = 'running'"""
+HELD = "id = ? AND owner = ? AND version - cancel_requested = ? AND state = 'running'"
+"""The fence: who holds the lease of which run (`Job.run`)."""
+
+RENEW = f"UPDATE OR FAIL job SET lease_until = ?, lease_boot = ? WHERE {HELD}"  # noqa: S608  constant names
 
 PRUNE = """DELETE FROM job WHERE seq IN
     (SELECT seq FROM job INDEXED BY job_ended WHERE finished_at < ? ORDER BY finished_at LIMIT ?)"""
@@ -109,7 +111,7 @@ def finish(transaction: Transaction, calls: Sequence[Finish]) -> list[Outcome | 
 
 def _finish(transaction: Transaction, owner: str, settlement: Settlement) -> Outcome | None:
     row = transaction.connection.execute(
-        f"{SELECT} WHERE id = ? AND owner = ? AND version - cancel_requested = ? AND state = 'running'",
+        f"{SELECT} WHERE {HELD}",
         (settlement.job_id, owner, settlement.run),
     ).fetchone()
     if row is None:

@@ -34,7 +34,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def until_watched(store: BreakableStore, number: int = 1) -> None:
     """Until so many clients wait."""
-    await until(lambda: sum(map(len, store._watchers.values())) >= number)
+    await until(lambda: sum(map(len, store._watch._waiting.values())) >= number)
 
 
 async def until_read(store: BreakableStore, version: int) -> None:
@@ -226,7 +226,7 @@ async def test_a_quiet_stream_shows_that_it_lives_and_reads_nothing(
         pass
     assert b"succeeded" in chunk
     assert [chunk async for chunk in stream] == []
-    assert store._watchers == {}
+    assert store._watch._waiting == {}
 
 
 async def test_a_storage_failure_ends_the_stream_so_that_its_client_comes_back(

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from tests.processes.conftest import StartService
-from tests.processes.running import WITH_EXTRA_KINDS
+from tests.processes.running import WITH_EXTRA_KINDS, outcomes
 from tests.waiting import wait_until
 
 
@@ -27,7 +27,7 @@ def test_jobs_of_a_killed_worker_run_again_after_the_lease_as_attempt_2(
     for job in jobs:
         ended = service.wait_for_state(job["id"], "succeeded", "failed")
         expected = (["lease_expired", "succeeded"], 2) if job["id"] in lost else (["succeeded"], 1)
-        assert ([attempt["outcome"] for attempt in ended["attempts"]], ended["attempt"]) == expected
+        assert (outcomes(ended), ended["attempt"]) == expected
     wait_until(lambda: len(service.worker_pids()) == 3 and service.ready(), "the supervisor's new worker serves")
     assert service.stop() == 0
 

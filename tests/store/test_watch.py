@@ -22,6 +22,12 @@ async def is_told(event: asyncio.Event) -> None:
     event.clear()
 
 
+def compare_each(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """How often versions are compared; the least time between two is short."""
+    monkeypatch.setattr(watch, "COMPARE_SECONDS", seconds)
+    monkeypatch.setattr(watch, "LEAST_COMPARE_SECONDS", 0.05)
+
+
 async def test_every_visible_change_is_told(store: JobStore, clock: ManualClock) -> None:
     job = make_job(max_attempts=2)
     await store.add(job)
@@ -91,8 +97,7 @@ async def test_a_change_made_by_another_process_is_told(
 async def test_a_lost_message_is_made_up_for(
     opened: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "COMPARE_SECONDS", 0.1)
-    monkeypatch.setattr(watch, "LEAST_COMPARE_SECONDS", 0.05)
+    compare_each(monkeypatch, 0.1)
     here, there = await opened(runtime_dir=tmp_path / "run"), await opened(runtime_dir=None)
     job = make_job()
     await here.add(job)
@@ -106,8 +111,7 @@ async def test_a_lost_message_is_made_up_for(
 async def test_a_full_mailbox_is_noticed_at_once(
     opened: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "COMPARE_SECONDS", 3600)
-    monkeypatch.setattr(watch, "LEAST_COMPARE_SECONDS", 0.05)
+    compare_each(monkeypatch, 3600)
     here = await opened(runtime_dir=tmp_path / "run")
     job = make_job()
     await here.add(job)
@@ -120,8 +124,7 @@ async def test_a_full_mailbox_is_noticed_at_once(
 async def test_the_mailbox_is_open_only_while_somebody_watches(
     opened: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "COMPARE_SECONDS", 0.1)
-    monkeypatch.setattr(watch, "LEAST_COMPARE_SECONDS", 0.05)
+    compare_each(monkeypatch, 0.1)
     store = await opened(runtime_dir=tmp_path / "run")
 
     def open_mailboxes() -> int:
