@@ -2,6 +2,8 @@
 which saves a second at each start and 60 MB. (It cannot stand in `__main__`: a spawned process does not import that.)
 """
 
+import gc
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from service.settings import Settings
@@ -9,8 +11,15 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from service.domain.ports import Kind
 
-def application(settings: Settings, traces_url: str | None) -> "FastAPI":
+
+def application(settings: Settings, traces_url: str | None, kinds: "Mapping[str, Kind] | None" = None) -> "FastAPI":
     from service.app import create_app
 
-    return create_app(settings, traces_url=traces_url)
+    app = create_app(settings, kinds=kinds, traces_url=traces_url)
+    # Modules, models and routes stay to the end. Looking through them again and again for garbage took a quarter of the
+    # CPU time of a job.
+    gc.collect()
+    gc.freeze()
+    return app

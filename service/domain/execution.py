@@ -13,6 +13,8 @@ from service.domain.ports import Clock
 RESULT_LIMIT_BYTES = 256 * 1024
 ERROR_LIMIT_CHARACTERS = 2000
 
+_to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+
 
 class EndedBy(Enum):
     """Why a running handler is told to end."""
@@ -38,16 +40,16 @@ class Execution:
         self._grace_seconds = grace_seconds
         self._ended_by: EndedBy | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._over = asyncio.Event()
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def end(self, reason: EndedBy) -> None:
-        if self._ended_by is not None or self._over.is_set():
+        if self._ended_by is not None or self._over.done():
             return
         self._ended_by = reason
         if self._task is not None:
             self._task.cancel()
         # A handler that swallows its cancellation would keep this slot for ever: take the slot back without it.
-        asyncio.get_running_loop().call_later(self._grace_seconds, self._over.set)
+        asyncio.get_running_loop().call_later(self._grace_seconds, self._ends)
 
     async def settlement(self, clock: Clock, chance: Callable[[], float], trace_id: str | None) -> Settlement:
         """Run the handler to its end, whatever that is."""
@@ -68,12 +70,12 @@ class Execution:
     async def _result(self) -> Any:
         loop = asyncio.get_running_loop()
         self._task = task = asyncio.create_task(self._contained())
-        task.add_done_callback(lambda _: self._over.set())
+        task.add_done_callback(self._ends)
         if self._ended_by is not None:
             task.cancel()
         alarm = loop.call_later(self.job.timeout_seconds, self.end, EndedBy.TIMEOUT)
         try:
-            await self._over.wait()
+            await self._over
         except asyncio.CancelledError:  # the whole worker is going down
             task.cancel()
             raise
@@ -89,6 +91,10 @@ class Execution:
         else:
             return task.result()
         return None
+
+    def _ends(self, _: object = None) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
     async def _contained(self) -> Any:
         try:
@@ -123,7 +129,7 @@ class Execution:
 def require_json(result: Any) -> None:
     """Raises `NonRetryable` unless `result` can be stored and sent: JSON, of at most `RESULT_LIMIT_BYTES`."""
     try:
-        size = len(json.dumps(result, allow_nan=False, ensure_ascii=False).encode())
+        size = len(_to_json(result).encode())
     except (TypeError, ValueError, RecursionError) as problem:  # ValueError: NaN, cycles, lone surrogates
         raise NonRetryable(f"the handler returned something that is not JSON: {problem}") from problem
     if size > RESULT_LIMIT_BYTES:

@@ -111,7 +111,6 @@ class Worker:
         execution = Execution(job, lambda: self._handle(job), grace_seconds=self._limits.cancel_grace_seconds)
         self._running[job.id] = execution
         self._idle.clear()
-        beat.hold(job.id, job.run)
         self._observer.slots(len(self._running), self._free_slots)
         tasks.create_task(self._attempt(execution, beat))
 

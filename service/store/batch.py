@@ -2,9 +2,8 @@
 
 import asyncio
 import concurrent.futures
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from service.domain.ports import Receipt
@@ -26,7 +25,7 @@ class Call:
     operation: Operation
     argument: Any
     future: "asyncio.Future[Any] | concurrent.futures.Future[Any]"
-    asked_at: float = field(default_factory=time.monotonic)
+    asked_at: float = 0.0  # by the monotonic clock
     outcome: Any = None  # an exception is raised to the caller
     receipt: Receipt = NEVER
     durable: Callable[[Any], None] | None = None  # told the outcome in the writer's thread

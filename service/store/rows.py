@@ -22,8 +22,7 @@ DUE = 14
 ATTEMPT_COLUMNS = ("number", "started_at", "finished_at", "outcome", "error", "trace_id")
 
 
-def to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode  # `dumps` makes one a call
 
 
 def job_of(row: Row) -> Job:

@@ -84,6 +84,8 @@ RECORD = "INSERT OR FAIL INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 HELD = "id = ? AND owner = ? AND version - cancel_requested = ? AND state = 'running'"
 """The fence: who holds the lease of which run (`Job.run`)."""
 
+SELECT_HELD = f"{SELECT} WHERE {HELD}"
+
 RENEW = f"UPDATE OR FAIL job SET lease_until = ?, lease_boot = ? WHERE {HELD}"  # noqa: S608  constant names
 
 PRUNE = """DELETE FROM job WHERE seq IN
@@ -110,10 +112,7 @@ def finish(transaction: Transaction, calls: Sequence[Finish]) -> list[Outcome | 
 
 
 def _finish(transaction: Transaction, owner: str, settlement: Settlement) -> Outcome | None:
-    row = transaction.connection.execute(
-        f"{SELECT} WHERE {HELD}",
-        (settlement.job_id, owner, settlement.run),
-    ).fetchone()
+    row = transaction.connection.execute(SELECT_HELD, (settlement.job_id, owner, settlement.run)).fetchone()
     if row is None:
         return None
     job, ended = transition.settled(rows.job_of(row), settlement)

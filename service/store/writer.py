@@ -52,6 +52,7 @@ class Writer:
         self._health = Health(database, lock, observer)
         self._inbox = Inbox()
         self._loop = asyncio.get_running_loop()
+        self._sweep: asyncio.TimerHandle | None = None
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
 
@@ -75,29 +76,32 @@ class Writer:
         """The operation's result, once durable; `durable` is told it in the writer's thread, before the event loop is.
         Raises `StorageUnavailable`, or the exception that is its result."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        call = Call(operation, argument, future, durable=durable)
+        call = Call(operation, argument, future, time.monotonic(), durable=durable)
         self._inbox.put(call)
-        timer = self._loop.call_later(PATIENCE_SECONDS, self._give_up, call)
+        if self._sweep is None:  # one timer for all calls: most are answered within milliseconds
+            self._sweep = self._loop.call_later(PATIENCE_SECONDS, self._give_up_old)
         try:
             return await future, call.receipt
         except asyncio.CancelledError:
             self._inbox.withdraw(call)
             raise
-        finally:
-            timer.cancel()
 
     def run_blocking(self, operation: Operation, argument: Any) -> Any:
         """The same for a caller in another thread than the event loop's."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        call = Call(operation, argument, future)
+        call = Call(operation, argument, future, time.monotonic())
         self._inbox.put(call)
         concurrent.futures.wait([future], PATIENCE_SECONDS)
-        self._give_up(call)
+        if self._inbox.withdraw(call):
+            _give_up(call)
         return future.result()
 
-    def _give_up(self, call: Call) -> None:
-        if self._inbox.withdraw(call):
-            call.future.set_exception(StorageUnavailable("another process holds the database's write lock"))
+    def _give_up_old(self) -> None:
+        self._sweep = None
+        for call in self._inbox.withdraw_older(time.monotonic() - PATIENCE_SECONDS):
+            _give_up(call)
+        if self._inbox:
+            self._sweep = self._loop.call_later(PATIENCE_SECONDS / 10, self._give_up_old)
 
     # What follows runs in the writer's thread.
 
@@ -181,6 +185,11 @@ class Writer:
                 self._database.close()
         except OSError:  # without its directory there is no lock, and nothing that closing could write to
             self._database.close()
+
+
+def _give_up(call: Call) -> None:
+    if not call.future.done():
+        call.future.set_exception(StorageUnavailable("another process holds the database's write lock"))
 
 
 def _resolve(call: Call) -> None:

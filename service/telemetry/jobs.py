@@ -3,17 +3,15 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 from opentelemetry import context as otel
-from opentelemetry.trace import Link, Span, SpanKind, get_current_span
+from opentelemetry.trace import Link, Span, SpanKind, set_span_in_context
 from structlog.typing import FilteringBoundLogger
 
 from service.domain.job import IdempotencyConflict, Job, Outcome, QueueFull, StorageUnavailable
 from service.telemetry import spans
 from service.telemetry.attempt import AttemptTelemetry
-from service.telemetry.context import facts
 from service.telemetry.event import write_event
 from service.telemetry.metrics import Metrics
 from service.telemetry.submission import SubmissionTelemetry
@@ -27,10 +25,9 @@ class JobTelemetry:
         self._metrics = metrics
         self._tracing = tracing
         self._log = log
-        self._busy = metrics.slots.labels("busy")
-        self._free = metrics.slots.labels("free")
-        self._submitted = cache(lambda kind: metrics.submitted.labels(metrics.kind(kind)))
-        self._submit = cache(metrics.submit.labels)
+        self._busy = self._free = 0
+        metrics.slots.labels("busy").set_function(lambda: self._busy)  # asked at a scrape, not set with each job
+        metrics.slots.labels("free").set_function(lambda: self._free)
 
     @contextmanager
     def submission(self, job: Job) -> Iterator[SubmissionTelemetry]:
@@ -42,15 +39,15 @@ class JobTelemetry:
             yield submission
             outcome = "accepted"
             if submission.earlier is None:
-                self._submitted(job.kind).inc()
+                metrics.submitted(metrics.kind(job.kind)).inc()
             else:
                 outcome = "replayed"
         except (QueueFull, IdempotencyConflict) as refusal:
             outcome = "rejected"  # by intent, not by fault
-            metrics.rejected.labels(REASONS[type(refusal)]).inc()
+            metrics.rejected(REASONS[type(refusal)]).inc()
             raise
         except StorageUnavailable as error:
-            metrics.rejected.labels("storage_unavailable").inc()
+            metrics.rejected("storage_unavailable").inc()
             spans.failed(span, error)
             raise
         except BaseException as error:
@@ -60,31 +57,18 @@ class JobTelemetry:
             job = submission.earlier or job
             span.set_attributes({"job.id": job.id, "job.kind": job.kind, "submission.outcome": outcome})
             span.end()
-            self._submit(outcome).observe(submission.seconds(), spans.exemplar(span))
+            metrics.submit(outcome).observe(submission.seconds(), spans.exemplar(span))
 
-    @contextmanager
-    def attempt(self, job: Job) -> Iterator[AttemptTelemetry]:
-        span = self._start_span(job)
-        known = facts.set({"request_id": job.request_id, "user_id": job.user_id, "job_id": job.id})
-        current = spans.entered(span)
-        attempt = AttemptTelemetry(job, span, self._metrics, self._log)
-        try:
-            yield attempt
-        except BaseException as error:
-            spans.failed(span, error)
-            raise
-        finally:
-            span.end()
-            otel.detach(current)
-            facts.reset(known)
+    def attempt(self, job: Job) -> AttemptTelemetry:
+        return AttemptTelemetry(job, self._start_span(job), self._metrics, self._log)
 
     def lease_expired(self, job: Job) -> None:
         metrics = self._metrics
         kind = metrics.kind(job.kind)
         metrics.leases_expired.inc()
-        metrics.attempts.labels(kind, Outcome.LEASE_EXPIRED).inc()
+        metrics.attempts(kind, Outcome.LEASE_EXPIRED).inc()
         if job.state.terminal and job.finished_at is not None:
-            metrics.completion.labels(kind).observe(max(0.0, job.finished_at - job.runnable_at))
+            metrics.completion(kind).observe(max(0.0, job.finished_at - job.runnable_at))
         self._log.warning(
             "job_lease_expired",
             job_id=job.id,
@@ -96,8 +80,7 @@ class JobTelemetry:
         )
 
     def slots(self, busy: int, free: int) -> None:
-        self._busy.set(busy)
-        self._free.set(free)
+        self._busy, self._free = busy, free
 
     def event(self, message: str, level: int = logging.INFO, **facts: Any) -> None:
         write_event(self._log, message, level, facts)
@@ -105,10 +88,13 @@ class JobTelemetry:
     def _start_span(self, job: Job) -> Span:
         """The first run is a child of the submission's request. A later one is a trace of its own, linked to it: hours
         may lie between, and one trace would hide which run took how long."""
-        submitter = spans.extracted(job.traceparent)
-        origin = get_current_span(submitter).get_span_context()
+        submitter = spans.submitter(job.traceparent)
+        origin = submitter.get_span_context()
         if not (job.ran_before and origin.is_valid):
-            span = self._tracing.tracer.start_span("job.process", submitter, SpanKind.CONSUMER)
+            if origin.is_valid and not origin.trace_flags.sampled:
+                return submitter  # its child would not be sampled either
+            below = set_span_in_context(submitter, otel.Context())
+            span = self._tracing.tracer.start_span("job.process", below, SpanKind.CONSUMER)
         else:
             context = spans.decided(origin.trace_flags.sampled)  # a job is traced in all its attempts or in none
             with spans.in_trace(job.run_trace_id):

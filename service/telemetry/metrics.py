@@ -1,12 +1,13 @@
 """Every metric of one process, in a registry of its own, with the label values that exist from the start.
 
 A series that appears with its first error has no rate before it, so a ratio would be absent instead of 0. Therefore the
-children of closed label sets are made here. The ones in use are cached by their label values: `labels()` locks and
-hashes on each call.
+children of closed label sets are made here. Where `cache` stands, the attribute is called with label values and gives
+the child: `labels()` itself locks and hashes on each call.
 """
 
 import platform
 from collections.abc import Sequence
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
@@ -57,24 +58,36 @@ class Metrics:
         self.response_size = Histogram(
             "http_response_size_bytes", "Bodies sent, without scrapes.", buckets=SIZE_EDGES, registry=registry
         )
-        self.submit = Histogram(
-            "job_submit_seconds",
-            "From the request's arrival to the job durable (or refused): the submission SLO.",
-            ["outcome"],
-            buckets=LATENCY_EDGES,
-            registry=registry,
+        self.submit = cache(
+            Histogram(
+                "job_submit_seconds",
+                "From the request's arrival to the job durable (or refused): the submission SLO.",
+                ["outcome"],
+                buckets=LATENCY_EDGES,
+                registry=registry,
+            ).labels
         )
-        self.submitted = Counter("jobs_submitted_total", "Jobs made durable.", ["kind"], registry=registry)
-        self.rejected = Counter("jobs_rejected_total", "Jobs not taken.", ["reason"], registry=registry)
-        self.attempts = Counter("jobs_attempts_total", "Ended attempts.", ["kind", "outcome"], registry=registry)
-        self.wait = Histogram(
-            "job_wait_seconds", "From runnable to started.", ["kind"], buckets=JOB_EDGES, registry=registry
+        self.submitted = cache(
+            Counter("jobs_submitted_total", "Jobs made durable.", ["kind"], registry=registry).labels
         )
-        self.run = Histogram(
-            "job_run_seconds", "Length of an attempt.", ["kind", "outcome"], buckets=JOB_EDGES, registry=registry
+        self.rejected = cache(Counter("jobs_rejected_total", "Jobs not taken.", ["reason"], registry=registry).labels)
+        self.attempts = cache(
+            Counter("jobs_attempts_total", "Ended attempts.", ["kind", "outcome"], registry=registry).labels
         )
-        self.completion = Histogram(
-            "job_completion_seconds", "From runnable to terminal.", ["kind"], buckets=JOB_EDGES, registry=registry
+        self.wait = cache(
+            Histogram(
+                "job_wait_seconds", "From runnable to started.", ["kind"], buckets=JOB_EDGES, registry=registry
+            ).labels
+        )
+        self.run = cache(
+            Histogram(
+                "job_run_seconds", "Length of an attempt.", ["kind", "outcome"], buckets=JOB_EDGES, registry=registry
+            ).labels
+        )
+        self.completion = cache(
+            Histogram(
+                "job_completion_seconds", "From runnable to terminal.", ["kind"], buckets=JOB_EDGES, registry=registry
+            ).labels
         )
         self.slots = Gauge("job_slots", "Places for running jobs.", ["state"], registry=registry)
         self.leases_expired = Counter("job_leases_expired_total", "Attempts whose worker vanished.", registry=registry)
@@ -121,16 +134,16 @@ class Metrics:
             self.request(method, route, _EXPECTED.get(method, (200,))[0])
         self.requests.labels("GET", UNMATCHED, 404)
         for outcome in ("accepted", "replayed", "rejected", "failed"):
-            self.submit.labels(outcome)
+            self.submit(outcome)
         for reason in ("queue_full", "idempotency_conflict", "storage_unavailable"):
-            self.rejected.labels(reason)
+            self.rejected(reason)
         for state in ("busy", "free"):
             self.slots.labels(state)
         for kind in self._kinds:
-            self.submitted.labels(kind)
-            self.wait.labels(kind)
-            self.completion.labels(kind)
+            self.submitted(kind)
+            self.wait(kind)
+            self.completion(kind)
             for ended in (*Outcome, FENCED):
-                self.attempts.labels(kind, ended)
+                self.attempts(kind, ended)
             for ended in (Outcome.SUCCEEDED, Outcome.FAILED):
-                self.run.labels(kind, ended)
+                self.run(kind, ended)

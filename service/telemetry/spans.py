@@ -6,7 +6,18 @@ from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import context as otel
-from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode, Tracer, get_current_span, set_span_in_context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    Status,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service.telemetry import plain
@@ -25,6 +36,16 @@ def extracted(traceparent: str | None) -> otel.Context:
     """The context of a remote parent; empty without a well-formed one. Never the current context: on a kept connection
     that may be an earlier request's."""
     return _PROPAGATOR.extract({"traceparent": traceparent}, otel.Context()) if traceparent else otel.Context()
+
+
+def submitter(traceparent: str | None) -> Span:
+    """The span that a job was submitted in. Our own text, not a stranger's, so it is read without the propagator, whose
+    care took a tenth of the time of an attempt."""
+    if traceparent is None:
+        return INVALID_SPAN
+    _, trace_id, span_id, flags = traceparent.split("-")
+    context = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return NonRecordingSpan(context)
 
 
 def decided(sampled: bool, context: otel.Context | None = None) -> otel.Context:

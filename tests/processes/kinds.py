@@ -87,6 +87,6 @@ def extra_kinds() -> dict[str, Kind]:
 
 def application(settings: Settings, traces_url: str | None) -> "FastAPI":
     """As in `service.asgi`; it stands here because a spawned process finds it by this module's name."""
-    from service.app import create_app
+    from service import asgi
 
-    return create_app(settings, kinds=handlers.discover() | extra_kinds(), traces_url=traces_url)
+    return asgi.application(settings, traces_url, handlers.discover() | extra_kinds())
