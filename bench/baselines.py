@@ -11,11 +11,12 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.concurrency import run_in_threadpool
+from pydantic_core import to_json
 from sqlalchemy import create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from service import handlers
-from service.api.schemas import job_view, payload_of, submission_type
+from service.api.schemas import job_values, payload_of, submission_type
 from service.domain.job import Job
 from service.domain.queue import new_id
 from service.store import driver, tables
@@ -86,7 +87,7 @@ def _application(store: Store) -> FastAPI:
         )
         await store(job)
         headers = {"Location": f"/jobs/{job.id}"}
-        return Response(job_view(job).model_dump_json(), 202, headers, "application/json")
+        return Response(to_json(job_values(job)), 202, headers, "application/json")
 
     return app
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic_core import to_json
 
 from service.api import answers, headers
 from service.api.dependencies import queue_of, user_of
 from service.api.events import EventStream
 from service.api.requests import JobsRoute
-from service.api.schemas import Absent, Cursor, JobView, PageView, job_view, payload_of, submission_type
+from service.api.schemas import Absent, Cursor, JobView, PageView, job_values, payload_of, submission_type
 from service.domain import ports
 from service.domain.job import Job, JobNotFound, State
 from service.domain.ports import Kind
@@ -108,8 +109,8 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         if page.next is not None:
             following = {**request.query_params, "cursor": page.next}
             link["Link"] = f'<{request.url.path}?{urlencode(following)}>; rel="next"'
-        view = PageView.model_construct(items=[job_view(job) for job in page.items], next=page.next)
-        return Response(view.model_dump_json(), HTTPStatus.OK, link, "application/json")
+        values = {"items": [job_values(job) for job in page.items], "next": page.next}
+        return Response(to_json(values), HTTPStatus.OK, link, "application/json")
 
     @router.post(
         "/jobs/{id}/cancel",
@@ -163,7 +164,7 @@ def _job_response(
     job: Job, status: HTTPStatus, headers: Mapping[str, str] | None = None, waited: int | None = None
 ) -> Response:
     headers = _headers(job, waited) | dict(headers or {})
-    return Response(job_view(job).model_dump_json(), status, headers, "application/json")
+    return Response(to_json(job_values(job)), status, headers, "application/json")
 
 
 def _headers(job: Job, waited: int | None = None) -> dict[str, str]:

@@ -15,18 +15,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     create_model,
     field_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from service.domain.job import Job, Outcome, State
+from service.domain.job import Attempt, Job, Outcome, State
 from service.domain.ports import Kind
 
 
 def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='microseconds')[:-6]}Z"
 
 
 RFC3339 = re.compile(
@@ -59,7 +58,7 @@ Cursor = Annotated[str, Field(description="`next` of the page before", json_sche
 GivenTime = Annotated[
     AwareDatetime, BeforeValidator(_text), Field(json_schema_extra={"pattern": f"^{RFC3339.pattern}$"})
 ]
-Time = Annotated[float, PlainSerializer(_rfc3339, return_type=str), Field(json_schema_extra={"format": "date-time"})]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class SubmissionBase(BaseModel):
@@ -99,11 +98,14 @@ def submission_type(kinds: Iterable[Kind]) -> Any:
     return models[0] if len(models) == 1 else Annotated[reduce(operator.or_, models), Field(discriminator="kind")]
 
 
+_require_json = json.JSONEncoder(allow_nan=False).encode
+
+
 def payload_of(submission: Any) -> dict[str, Any]:
     """The payload as JSON. Raises a 422 for numbers that JSON parsers take and nobody can write, such as 1e999."""
     payload: dict[str, Any] = submission.payload.model_dump(mode="json")
     try:
-        json.dumps(payload, allow_nan=False)
+        _require_json(payload)
     except ValueError as problem:
         error = {"type": "number_out_of_range", "loc": ("body", "payload"), "msg": "A number is beyond range."}
         raise RequestValidationError([error]) from problem
@@ -151,11 +153,25 @@ class PageView(BaseModel):
     next: str | None = Field(description="cursor of the next page; null on the last one")
 
 
-def job_view(job: Job) -> JobView:
-    """Without validation: the values come from the domain, and this runs on every answer."""
-    attempts = [
-        AttemptView.model_construct(**{name: getattr(attempt, name) for name in AttemptView.model_fields})
-        for attempt in job.attempts
-    ]
-    values = {name: getattr(job, name) for name in JobView.model_fields if name != "attempts"}
-    return JobView.model_construct(**values, attempts=attempts)
+_JOB_FIELDS = tuple(JobView.model_fields)
+_ATTEMPT_FIELDS = tuple(AttemptView.model_fields)
+_values_of_job = operator.attrgetter(*_JOB_FIELDS)
+_values_of_attempt = operator.attrgetter(*_ATTEMPT_FIELDS)
+
+
+def job_values(job: Job) -> dict[str, Any]:
+    """What `JobView` describes, in plain values for `to_json`: to make the model and have it write itself takes three
+    times as long, on every answer."""
+    values = dict(zip(_JOB_FIELDS, _values_of_job(job), strict=True))
+    values["run_at"], values["created_at"] = _rfc3339(job.run_at), _rfc3339(job.created_at)
+    values["started_at"] = None if job.started_at is None else _rfc3339(job.started_at)
+    values["finished_at"] = None if job.finished_at is None else _rfc3339(job.finished_at)
+    values["attempts"] = [_attempt_values(attempt) for attempt in job.attempts]
+    return values
+
+
+def _attempt_values(attempt: Attempt) -> dict[str, Any]:
+    values = dict(zip(_ATTEMPT_FIELDS, _values_of_attempt(attempt), strict=True))
+    values["started_at"] = _rfc3339(attempt.started_at)
+    values["finished_at"] = None if attempt.finished_at is None else _rfc3339(attempt.finished_at)
+    return values

@@ -1,23 +1,19 @@
 """What the queue and the worker do, as metrics, spans and one log line per attempt: the domain's `JobObserver`."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import context as otel
 from opentelemetry.trace import Link, Span, SpanKind, set_span_in_context
 from structlog.typing import FilteringBoundLogger
 
-from service.domain.job import IdempotencyConflict, Job, Outcome, QueueFull, StorageUnavailable
+from service.domain.job import Job, Outcome
 from service.telemetry import spans
 from service.telemetry.attempt import AttemptTelemetry
 from service.telemetry.event import write_event
 from service.telemetry.metrics import Metrics
 from service.telemetry.submission import SubmissionTelemetry
 from service.telemetry.tracing import Tracing
-
-REASONS = {QueueFull: "queue_full", IdempotencyConflict: "idempotency_conflict"}
 
 
 class JobTelemetry:
@@ -29,35 +25,8 @@ class JobTelemetry:
         metrics.slots.labels("busy").set_function(lambda: self._busy)  # asked at a scrape, not set with each job
         metrics.slots.labels("free").set_function(lambda: self._free)
 
-    @contextmanager
-    def submission(self, job: Job) -> Iterator[SubmissionTelemetry]:
-        metrics = self._metrics
-        span = spans.below(self._tracing.tracer, "store.submit")
-        submission = SubmissionTelemetry(span)
-        outcome = "failed"
-        try:
-            yield submission
-            outcome = "accepted"
-            if submission.earlier is None:
-                metrics.submitted(metrics.kind(job.kind)).inc()
-            else:
-                outcome = "replayed"
-        except (QueueFull, IdempotencyConflict) as refusal:
-            outcome = "rejected"  # by intent, not by fault
-            metrics.rejected(REASONS[type(refusal)]).inc()
-            raise
-        except StorageUnavailable as error:
-            metrics.rejected("storage_unavailable").inc()
-            spans.failed(span, error)
-            raise
-        except BaseException as error:
-            spans.failed(span, error)
-            raise
-        finally:
-            job = submission.earlier or job
-            span.set_attributes({"job.id": job.id, "job.kind": job.kind, "submission.outcome": outcome})
-            span.end()
-            metrics.submit(outcome).observe(submission.seconds(), spans.exemplar(span))
+    def submission(self, job: Job) -> SubmissionTelemetry:
+        return SubmissionTelemetry(job, spans.below(self._tracing.tracer, "store.submit"), self._metrics)
 
     def attempt(self, job: Job) -> AttemptTelemetry:
         return AttemptTelemetry(job, self._start_span(job), self._metrics, self._log)
