@@ -46,6 +46,7 @@ fmt: .venv/development ## Format the code and fix what the linter can
 lock: .venv/development ## Lock the dependencies again, with hashes
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) pyproject.toml --extra bench -c requirements-dev.txt -o requirements-bench.txt
 	$(LOCK) service/requirements-image.in -o service/requirements-image.txt
 	$(LOCK) loadtest/requirements.in -o loadtest/requirements.txt
 

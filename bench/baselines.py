@@ -1,11 +1,13 @@
-"""What the service's submission is measured against: the same FastAPI POST that inserts nothing, and one that inserts
-as is usual, with a SQLAlchemy session and a transaction for each request. Same body, same answer, same uvicorn.
+"""What the service's submission is measured against: the same FastAPI POST that inserts nothing; one that inserts as is
+usual, with a SQLAlchemy session and a transaction for each request; and one over the service's store. Same body, same
+answer, same uvicorn.
 """
 
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from service.domain.job import Job
 from service.domain.queue import new_id
 from service.store import driver, tables
 from service.store.migrations import migrate
+from service.store.sqlite import SqliteJobStore, open_sqlite_store
 
 MAX_QUEUED = 10_000_000
 COPIED = (
@@ -35,6 +38,24 @@ def nothing() -> FastAPI:
     async def store(_: Job) -> None: ...
 
     return _application(store)
+
+
+def group_commit() -> FastAPI:
+    """The service's own store, without the service around it."""
+    path = Path(os.environ["BASELINE_DATABASE"])
+    stores: list[SqliteJobStore] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with open_sqlite_store(path, max_queued=MAX_QUEUED, runtime_dir=path.parent / "run") as store:
+            stores.append(store)
+            yield
+
+    async def store(job: Job) -> None:
+        await stores[0].add(job)
+
+    migrate(path)
+    return _application(store, lifespan)
 
 
 def session_per_request() -> FastAPI:
@@ -63,8 +84,8 @@ def session_per_request() -> FastAPI:
     return _application(store)
 
 
-def _application(store: Store) -> FastAPI:
-    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
+def _application(store: Store, lifespan: Any = None) -> FastAPI:
+    app = FastAPI(lifespan=lifespan, telemetry={"tracing": False, "metrics": False, "logs": False})
     SubmissionBody: Any = submission_type(handlers.discover().values())  # noqa: N806
 
     @app.get("/healthz")

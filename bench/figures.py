@@ -65,8 +65,8 @@ class Part:
 
 
 def in_rounds(subjects: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """In each round every subject once, in turn: a machine whose speed drifts slows all of them alike, so what counts is
-    the ratio within a round."""
+    """In each round every subject once, in turn: a machine whose speed drifts slows all of them alike, so what counts
+    is the ratio within a round."""
     found: dict[str, list[T]] = {name: [] for name in subjects}
     width = max(map(len, subjects))
     for current in range(1, rounds + 1):

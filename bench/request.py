@@ -1,25 +1,37 @@
-"""CPU time of one `POST /jobs` through the whole application, in one process, without a server, over a store that
-stores nothing: what the application itself costs, and what its telemetry adds. Interleaved rounds.
+"""CPU time of one `POST /jobs`, in one process, without a server: what the whole application costs, and what being
+observed adds to a request, beside OpenTelemetry's own instrumentation of FastAPI. Spans are exported to a sink.
 
-    python -m bench.request [ROUNDS] 2>&1 >/dev/null        the log goes to stdout, as ever; the figures to stderr
+    python -m bench.request [ROUNDS]
 """
 
 import asyncio
+import gc
+import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
+from bench import sink
+from bench.baselines import nothing
+from bench.figures import Figure, Part, in_rounds
 from service.app import create_app
 from service.domain.job import Job
 from service.domain.ports import IdempotencyKey, JobStore, Receipt, StoreObserver
 from service.settings import Settings
 from service.store.memory import MemoryJobStore
+from service.telemetry.logging import configure_logging
+from service.telemetry.telemetry import Telemetry
 
 BODY = b'{"kind": "sleep", "payload": {"seconds": 0}, "run_at": "2099-01-01T00:00:00Z"}'
 HEADERS = [
@@ -29,12 +41,12 @@ HEADERS = [
     (b"content-type", b"application/json"),
     (b"content-length", str(len(BODY)).encode()),
 ]
-REQUESTS = 600
-LEVELS: dict[str, dict[str, Any]] = {
-    "telemetry off": {"log_level": "WARNING", "trace_sample_ratio": 0.0},
-    "10 % traced": {"trace_sample_ratio": 0.1},
-    "all traced": {"trace_sample_ratio": 1.0},
-}
+REQUESTS = 2000
+
+BARE = "a bare POST"
+OURS = {0.1: "logs, metrics and a span, 10 % traced", 1.0: "logs, metrics and a span, all traced"}
+THEIRS = {0.1: "FastAPIInstrumentor, 10 % traced", 1.0: "FastAPIInstrumentor, all traced"}
+WHOLE = {0.0: "the whole service, WARNING, none traced", 0.1: "the whole service, 10 % traced"}
 
 
 class Nowhere(MemoryJobStore):
@@ -42,13 +54,56 @@ class Nowhere(MemoryJobStore):
         return Receipt(batch_size=1, waited_seconds=0.0)
 
 
-def application(**settings: Any) -> FastAPI:
+@asynccontextmanager
+async def whole(ratio: float, traces_url: str) -> AsyncIterator[FastAPI]:
+    """The service, over a store that stores nothing."""
+
     @asynccontextmanager
     async def open_store(_: StoreObserver) -> AsyncIterator[JobStore]:
         yield Nowhere()
 
-    given = Settings(job_concurrency=0, log_format="json", workers=1, _env_file=None, **settings)
-    return create_app(given, open_store=open_store)
+    level: Any = "INFO" if ratio else "WARNING"
+    settings = Settings(
+        job_concurrency=0, log_format="json", log_level=level, workers=1, trace_sample_ratio=ratio, _env_file=None
+    )
+    app = create_app(settings, open_store=open_store, traces_url=traces_url)
+    async with LifespanManager(app):
+        yield app
+
+
+@asynccontextmanager
+async def ours(ratio: float, traces_url: str) -> AsyncIterator[FastAPI]:
+    """The service's telemetry around the bare POST."""
+    configure_logging(format="json")
+    app = nothing()
+    telemetry = Telemetry(
+        kinds=("sleep",), routes=(("POST", "/jobs"),), version="0", sqlite_version="0", sample_ratio=ratio,
+        traces_url=traces_url,
+    )  # fmt: skip
+    app.add_middleware(telemetry.middleware, on_error=app, may_force_sampling=lambda _: False)
+    async with telemetry.open():
+        yield app
+
+
+@asynccontextmanager
+async def theirs(ratio: float, traces_url: str) -> AsyncIterator[FastAPI]:
+    """Spans alone, with the stable names."""
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+    os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http"
+    app = nothing()
+    provider = TracerProvider(sampler=ParentBasedTraceIdRatio(ratio))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(traces_url)))
+    FastAPIInstrumentor.instrument_app(app, tracer_provider=provider)
+    try:
+        yield app
+    finally:
+        await asyncio.to_thread(provider.shutdown)
+
+
+@asynccontextmanager
+async def bare(_: float, __: str) -> AsyncIterator[FastAPI]:
+    yield nothing()
 
 
 async def post(app: FastAPI) -> None:
@@ -65,23 +120,69 @@ async def post(app: FastAPI) -> None:
     await app(scope, receive, send)
 
 
-async def main(rounds: int) -> None:
-    found: dict[str, list[float]] = {name: [] for name in LEVELS}
-    for _ in range(rounds):
-        for name, settings in LEVELS.items():
-            app = application(**settings)  # anew, as the log's level is one for the process
-            async with AsyncExitStack() as stack:
-                await stack.enter_async_context(LifespanManager(app))
-                for _ in range(REQUESTS // 3):
-                    await post(app)
-                started = time.process_time()
-                for _ in range(REQUESTS):
-                    await post(app)
-                found[name].append((time.process_time() - started) / REQUESTS * 1e6)
-    for name, costs in found.items():
-        line = f"{name:<14} {statistics.median(costs):>5.0f} µs a request ({min(costs):.0f}, {max(costs):.0f})"
-        print(line, file=sys.stderr)
+Open = Callable[[float, str], AbstractAsyncContextManager[FastAPI]]
+
+
+def cost(opened: Open, ratio: float, traces_url: str, requests: int) -> float:
+    """µs of CPU a request, the exporter's thread included."""
+
+    async def measured() -> float:
+        async with AsyncExitStack() as stack:
+            app = await stack.enter_async_context(opened(ratio, traces_url))
+            for _ in range(requests // 4):
+                await post(app)
+            gc.collect()
+            gc.freeze()  # as service.asgi does, for all alike
+            started = time.process_time()
+            for _ in range(requests):
+                await post(app)
+            return (time.process_time() - started) / requests * 1e6
+
+    with _log_thrown_away():
+        return asyncio.run(measured())
+
+
+def request(rounds: int, requests: int = REQUESTS) -> Part:
+    with sink.listening() as base:
+        traces_url = f"{base}/v1/traces"
+        subjects: dict[str, Callable[[], float]] = {BARE: partial(cost, bare, 0, traces_url, requests)}
+        for opened, names in ((ours, OURS), (theirs, THEIRS), (whole, WHOLE)):
+            subjects |= {name: partial(cost, opened, ratio, traces_url, requests) for ratio, name in names.items()}
+        found = in_rounds(subjects, rounds)
+
+    def added(name: str, goal: str = "") -> Figure:
+        values = [cost - base for cost, base in zip(found[name], found[BARE], strict=True)]
+        return Figure(f"added by {name}", "µs CPU", values, goal)
+
+    figures = [
+        Figure(BARE, "µs CPU", found[BARE]),
+        added(OURS[1.0], "≤ 140"),
+        added(OURS[0.1], "≤ 60"),
+        added(THEIRS[1.0]),
+        added(THEIRS[0.1]),
+        *(Figure(name, "µs CPU", found[name]) for name in WHOLE.values()),
+    ]
+    how = (
+        "CPU time of one POST /jobs in one process, without a server and without an insert; spans go to a sink, log "
+        "lines to /dev/null."
+    )
+    return Part("request", "The cost of being observed", how, figures, {"requests a round": requests})
+
+
+@contextmanager
+def _log_thrown_away() -> Iterator[None]:
+    """The log goes to file descriptor 1, whatever Python calls stdout."""
+    sys.stdout.flush()
+    kept, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(null)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    part = request(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    print(part.table(), f"\nmedian of the bare POST: {statistics.median(part.figures[0].values):.0f} µs")

@@ -3,24 +3,28 @@
 wrk: Debian `apt-get install wrk`, macOS `brew install wrk`.
 """
 
+import json
 import os
 import re
 import resource
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 32
+UVICORN = (
+    *(sys.executable, "-m", "uvicorn", "--factory", "--workers", "4", "--port", "{port}"),
+    *("--no-access-log", "--log-level", "warning"),
+)
 # The jobs wait for a far day: what is measured is the submission, not the execution of what was submitted.
 SCRIPT = """
 wrk.method = "POST"
@@ -46,6 +50,10 @@ class Load:
     p99_ms: float
     load_share: float  # of all cores' time, what the load generator took
 
+    def __str__(self) -> str:
+        latencies = f"p50 {self.p50_ms:>6.1f} ms   p99 {self.p99_ms:>6.1f} ms"
+        return f"{self.rate:>8,.0f}/s   {latencies}   load generator {self.load_share:.0%}"
+
 
 def service(name: str, **settings: object) -> Target:
     """`python -m service`; settings are SERVICE_ names in lower case."""
@@ -55,62 +63,57 @@ def service(name: str, **settings: object) -> Target:
     return Target(name, [sys.executable, "-m", "service"], environment)
 
 
-def measure(target: Target, seconds: float) -> Load:
+@dataclass(frozen=True)
+class Server:
+    port: int
+    log: Path
+
+    def workers(self, count: int) -> list[int]:
+        """Their process ids, once so many have started: the service writes them to its log."""
+        while True:
+            lines = [line for line in self.log.read_text().splitlines() if '"service_started"' in line]
+            if len(lines) >= count:
+                return [json.loads(line)["pid"] for line in lines]
+            time.sleep(0.1)
+
+
+@contextmanager
+def running(target: Target, folder: Path) -> Iterator[Server]:
+    """The server, once it answers; its files and its log stand in `folder`. Stopped at the end, also after an error."""
+    port = free_port()
+
+    def filled(text: str) -> str:
+        return text.replace("{port}", str(port)).replace("{folder}", str(folder))
+
+    environment = os.environ | {name: filled(value) for name, value in target.environment.items()}
+    found = Server(port, folder / "log")
+    with found.log.open("wb") as log:
+        command = [filled(word) for word in target.command]
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_until_it_answers(server, port, found.log)
+        yield found
+    finally:
+        server.send_signal(signal.SIGTERM)
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.kill()  # its workers end with it
+
+
+def measure(target: Target, seconds: float, connections: int = CONNECTIONS) -> Load:
     """One run on a fresh folder: start, warm up, load, stop."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        port = free_port()
-
-        def filled(text: str) -> str:
-            return text.replace("{port}", str(port)).replace("{folder}", folder)
-
-        environment = os.environ | {name: filled(value) for name, value in target.environment.items()}
         script = Path(folder, "submit.lua")
         script.write_text(SCRIPT)
-        with Path(folder, "log").open("wb") as log:
-            command = [filled(word) for word in target.command]
-            server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_until_it_answers(server, port, Path(folder, "log"))
-            _wrk(port, script, 1)
+        with running(target, Path(folder)) as server:
+            wrk(server.port, script, 1, connections)
             started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-            report = _wrk(port, script, seconds)
+            report = wrk(server.port, script, seconds, connections)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(60)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     share = used / (time.monotonic() - started) / (os.cpu_count() or 1)
     return Load(_number(r"Requests/sec:\s+([\d.]+)", report), _time("50%", report), _time("99%", report), share)
-
-
-def interleaved(targets: Sequence[Target], rounds: int, seconds: float) -> dict[str, list[Load]]:
-    """In each round every target once, in turn: a machine whose speed drifts slows all of them alike, so what counts is
-    the ratio within a round."""
-    print(
-        f"{os.cpu_count()} cores, {CONNECTIONS} connections, {seconds:g} s each; wrk and the server share the cores\n"
-    )
-    width = max(len(target.name) for target in targets)
-    found: dict[str, list[Load]] = {target.name: [] for target in targets}
-    for number in range(1, rounds + 1):
-        for target in targets:
-            load = measure(target, seconds)
-            found[target.name].append(load)
-            print(
-                f"round {number}/{rounds}  {target.name:<{width}} {load.rate:>8,.0f}/s   "
-                f"p50 {load.p50_ms:>6.1f} ms   p99 {load.p99_ms:>6.1f} ms   load generator {load.load_share:.0%}",
-                flush=True,
-            )
-    return found
-
-
-def ratios(found: Mapping[str, Sequence[Load]], name: str, to: str) -> list[float]:
-    """Of the rates, round by round."""
-    return [one.rate / other.rate for one, other in zip(found[name], found[to], strict=True)]
-
-
-def spread(values: Sequence[float]) -> str:
-    """Median (least, greatest)."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f}, {max(values):.2f})"
 
 
 def free_port() -> int:
@@ -119,8 +122,9 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wrk(port: int, script: Path, seconds: float) -> str:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script), f"-d{seconds:g}s"]
+def wrk(port: int, script: Path, seconds: float, connections: int = CONNECTIONS) -> str:
+    """Its report."""
+    command = ["wrk", "-t1", f"-c{connections}", "--latency", "-s", str(script), f"-d{seconds:g}s"]
     try:
         report = subprocess.run([*command, f"http://127.0.0.1:{port}/jobs"], check=True, capture_output=True, text=True)
     except FileNotFoundError:
