@@ -109,7 +109,7 @@ async def _measure(
     last = max(told, default=started + PATIENCE_SECONDS)
     found["told of the end"] = 100 * len(told) / count
     found["last told after the first cancel"] = last - started
-    found["last told after the last cancel"] = last - cancelled
+    found["last told after the last cancel"] = max(0.0, last - cancelled)
     return {name: round(value, 3) for name, value in found.items()}
 
 

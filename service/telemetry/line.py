@@ -3,7 +3,7 @@
 import os
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import islice
 from types import TracebackType
@@ -41,7 +41,7 @@ def compose(
         line["span_id"] = f"{span.span_id:016x}"
     for name, value in fields.items():
         if name not in _FIXED:
-            line[name] = _field(name, value)
+            line[name] = None if value is None else _treatment(name)(value)
     if len(line) > plain.FIELDS_LIMIT:
         line = dict(islice(line.items(), plain.FIELDS_LIMIT)) | {"fields_left_out": len(line) - plain.FIELDS_LIMIT}
     line["pid"] = os.getpid()
@@ -78,7 +78,9 @@ def to_json(line: dict[str, Any], error: BaseException | None) -> bytes:
         return orjson.dumps(plain.escape_surrogates(line), default=plain.text, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _field(name: str, value: Any) -> Any:
+@lru_cache(maxsize=1024)
+def _treatment(name: str) -> Callable[[Any], Any]:
+    """What is done with a field of that name."""
     if is_secret(name):
-        return REDACTED
-    return plain.detail(value) if name == "detail" else plain.flat(value)
+        return lambda _: REDACTED
+    return plain.detail if name == "detail" else plain.flat

@@ -25,6 +25,8 @@ def flat(value: Any) -> Scalar:
         return value if len(value) <= TEXT_LIMIT else cut(value, TEXT_LIMIT)
     if value is None or value is True or value is False:
         return value
+    if type(value) is float:
+        return value if math.isfinite(value) else text(value)
     if isinstance(value, int):
         return int(value) if -(2**63) <= value < 2**64 else text(value)
     if isinstance(value, float):
