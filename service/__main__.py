@@ -11,12 +11,13 @@ import argparse
 import http.client
 import json
 import logging
+import resource
 import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def serve(arguments: Sequence[str]) -> int:
         return _refuse([f"SERVICE_DATABASE_URL: {problem}"])
     except OSError as error:
         return _refuse([f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port"])
+    _allow_connections()
     with _runtime_dir(settings) as runtime_dir, listener:
         settings = settings.model_copy(update={"runtime_dir": runtime_dir})
         config = Config(
@@ -163,6 +165,14 @@ def _checked(settings: Settings) -> Settings:
 def _refuse(lines: Sequence[str], code: int = USAGE_EXIT_CODE) -> int:
     print(*lines, sep="\n", file=sys.stderr)
     return code
+
+
+def _allow_connections() -> None:
+    """Each is an open file, and the usual soft limit of 1,024 is there for programs that use `select`: beyond it
+    clients would be refused without a word. The workers inherit it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS calls its limit unlimited and takes less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager

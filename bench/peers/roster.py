@@ -13,7 +13,7 @@ SERVICE = Peer(
     server=servers.file_and_sink,
     packages=["fastapi", "uvicorn", "sqlalchemy"],
     program="",
-    concurrency=64,
+    concurrency=128,
     jobs=50_000,
     durability="on disk: fsync (SQLite, synchronous=FULL, group commit)",
     promise="at least once; a late finish is refused (fenced)",

@@ -67,11 +67,12 @@ def redriven(job: Job, now: float) -> Job:
     )
 
 
-def with_history(job: Job, ended: tuple[Attempt, ...]) -> Job:
-    """The job with its ended attempts and, if one runs, that one."""
-    if job.state is State.RUNNING and job.started_at is not None:
-        ended += (Attempt(number=job.attempt, started_at=job.started_at, trace_id=job.run_trace_id),)
-    return replace(job, attempts=ended)
+def with_running_attempt(job: Job) -> Job:
+    """The job, which has its ended attempts, with the attempt that runs, if one runs."""
+    if job.state is not State.RUNNING or job.started_at is None:
+        return job
+    running = Attempt(number=job.attempt, started_at=job.started_at, trace_id=job.run_trace_id)
+    return replace(job, attempts=(*job.attempts, running))
 
 
 def _moved(job: Job, state: State, **changes: Any) -> Job:

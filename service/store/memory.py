@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from service.domain import transition
 from service.domain.job import (
@@ -199,7 +200,7 @@ class MemoryJobStore:
         self._watch.tell([job.id])
 
     def _whole(self, seq: int) -> Job:
-        return transition.with_history(self._jobs[seq], self._history[seq])
+        return transition.with_running_attempt(replace(self._jobs[seq], attempts=self._history[seq]))
 
 
 def _matches(job: Job, query: Query) -> bool:

@@ -25,9 +25,8 @@ def get(connection: sqlite3.Connection, job_id: str, user_id: str) -> Job:
     row = connection.execute(_sql(_one), {"id": job_id, "user_id": user_id}).fetchone()
     if row is None:
         raise JobNotFound(job_id)
-    return transition.with_history(
-        rows.job_of(row), rows.attempts_of(connection.execute(_sql(_history), {"seq": row[0]}))
-    )
+    ended = rows.attempts_of(connection.execute(_sql(_history), {"seq": row[0]}))
+    return transition.with_running_attempt(rows.job_of(row, ended))
 
 
 def page(connection: sqlite3.Connection, query: Query, before: int) -> Page:
@@ -40,7 +39,7 @@ def page(connection: sqlite3.Connection, query: Query, before: int) -> Page:
     ended: dict[int, list[rows.Row]] = {row[0]: [] for row in shown}
     for seq, *attempt_row in connection.execute(_sql(_histories), {"seqs": json.dumps(list(ended))}):
         ended[seq].append(tuple(attempt_row))
-    jobs = [transition.with_history(rows.job_of(row), rows.attempts_of(ended[row[0]])) for row in shown]
+    jobs = [transition.with_running_attempt(rows.job_of(row, rows.attempts_of(ended[row[0]]))) for row in shown]
     return Page(items=jobs, next=cursor.encode(shown[-1][0]) if more else None)
 
 

@@ -25,8 +25,7 @@ ATTEMPT_COLUMNS = ("number", "started_at", "finished_at", "outcome", "error", "t
 to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode  # `dumps` makes one a call
 
 
-def job_of(row: Row) -> Job:
-    """The job without its attempts."""
+def job_of(row: Row, attempts: tuple[Attempt, ...] = ()) -> Job:
     return Job(
         id=row[1],
         kind=row[2],
@@ -50,6 +49,7 @@ def job_of(row: Row) -> Job:
         payload=json.loads(row[20]),
         result=None if row[21] is None else json.loads(row[21]),
         runnable_at=row[22],
+        attempts=attempts,
     )
 
 

@@ -3,7 +3,6 @@
 Reads run on a few read-only connections in their own threads; every change goes through the writer's group commit.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,21 +10,19 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from service.domain.job import Job, Outcome, Settlement
 from service.domain.ports import Claimed, Hold, IdempotencyKey, Page, Query, Receipt, Stats, StoreObserver
 from service.store import claims, cursor, lease, readers, reads, rows, statements
 from service.store.database import Database
-from service.store.driver import Synchronous, sqlite3
+from service.store.driver import Synchronous
 from service.store.lease import LeaseClock
 from service.store.lock import WriteLock
+from service.store.reading import Reading
 from service.store.wakeup import Wakeup
 from service.store.watch import Watch
 from service.store.writer import Writer
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -54,7 +51,8 @@ async def open_sqlite_store(
         with ThreadPoolExecutor(readers.CONNECTIONS, "store-reader") as threads:
             await writer.open()
             try:
-                store = SqliteJobStore(database, writer, wakeup, watch, threads, clock, add)
+                reading = Reading(database.readers, threads)
+                store = SqliteJobStore(database, writer, wakeup, watch, reading, clock, add)
                 async with watch.comparing(store.versions):
                     yield store
             finally:
@@ -70,7 +68,7 @@ class SqliteJobStore:
         writer: Writer,
         wakeup: Wakeup,
         watch: Watch,
-        threads: ThreadPoolExecutor,
+        reading: Reading,
         clock: LeaseClock,
         add: statements.Add,
     ) -> None:
@@ -78,7 +76,7 @@ class SqliteJobStore:
         self._writer = writer
         self._wakeup = wakeup
         self._watch = watch
-        self._threads = threads
+        self._reading = reading
         self._clock = clock
         self._add = add
 
@@ -88,10 +86,10 @@ class SqliteJobStore:
         return receipt if earlier is None else replace(receipt, earlier=earlier)
 
     async def get(self, job_id: str, user_id: str) -> Job:
-        return await self._read(reads.get, job_id, user_id)
+        return await self._reading.run(reads.get, job_id, user_id)
 
     async def list(self, query: Query) -> Page:
-        return await self._read(reads.page, query, cursor.decode(query.cursor))
+        return await self._reading.run(reads.page, query, cursor.decode(query.cursor))
 
     async def cancel(self, job_id: str, user_id: str, now: float) -> Job:
         job: Job = (await self._writer.run(statements.cancel, statements.Ask(job_id, user_id, now)))[0]
@@ -105,7 +103,7 @@ class SqliteJobStore:
         return self._watch.watching(job_id, changed)
 
     async def versions(self, job_ids: Sequence[str]) -> dict[str, int]:
-        return await self._read(reads.versions, job_ids)
+        return await self._reading.run(reads.versions, job_ids)
 
     async def claim(
         self, owner: str, limit: int, lease_seconds: float, now: float, hold: Hold | None = None
@@ -129,7 +127,7 @@ class SqliteJobStore:
         return lost
 
     async def cancellations(self, owner: str) -> frozenset[str]:
-        return await self._read(reads.cancellations, owner)
+        return await self._reading.run(reads.cancellations, owner)
 
     async def wait(self, seconds: float) -> None:
         await self._wakeup.wait(seconds)
@@ -139,19 +137,10 @@ class SqliteJobStore:
         return deleted
 
     async def stats(self, now: float) -> Stats:
-        return await self._read(reads.stats, self._database, now)
+        return await self._reading.run(reads.stats, self._database, now)
 
     async def check(self) -> None:
         self._writer.check()
-
-    async def _read(
-        self, read: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **options: P.kwargs
-    ) -> T:
-        def run() -> T:
-            with self._database.readers.snapshot() as connection:
-                return read(connection, *arguments, **options)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
 
 class _Nobody:

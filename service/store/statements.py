@@ -5,7 +5,7 @@ raised to its caller alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from service.domain import transition
@@ -185,7 +185,8 @@ def _earlier(transaction: Transaction, call: Submit) -> Job | IdempotencyConflic
 
 
 def _whole(transaction: Transaction, seq: int, job: Job) -> Job:
-    return transition.with_history(job, rows.attempts_of(transaction.connection.execute(HISTORY, (seq,))))
+    ended = rows.attempts_of(transaction.connection.execute(HISTORY, (seq,)))
+    return transition.with_running_attempt(replace(job, attempts=ended))
 
 
 def prune(transaction: Transaction, calls: Sequence[Prune]) -> list[int]:

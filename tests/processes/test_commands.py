@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -71,3 +72,14 @@ def test_ping_says_whether_the_service_is_ready(start_service: StartService) -> 
     assert json.loads(answered.stdout)["checks"] == {"database": "ok", "worker": "ok", "draining": "no"}
     service.stop()
     assert run("ping", SERVICE_PORT=str(service.port)).returncode == 1
+
+
+def test_a_low_limit_of_open_files_is_raised_for_the_workers(start_service: StartService) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        (worker,) = start_service(workers=1).worker_pids()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if sys.platform == "linux":
+        assert resource.prlimit(worker, resource.RLIMIT_NOFILE) == (hard, hard)
