@@ -50,8 +50,8 @@ lock: .venv/development ## Lock the dependencies again, with hashes
 	$(LOCK) service/requirements-image.in -o service/requirements-image.txt
 	$(LOCK) loadtest/requirements.in -o loadtest/requirements.txt
 
-bench: .venv/development ## Submissions beside two baselines, in interleaved rounds (ROUNDS=, SECONDS=; needs wrk)
-	$(BIN)/python -m bench.submission $(or $(ROUNDS),5) $(or $(SECONDS),5)
+bench: .venv/bench ## Measure it, and other job queues beside it; redraw the tables and plots (PARTS=, ROUNDS=, SECONDS=; 45 minutes)
+	$(BIN)/python -m bench $(PARTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 ## Stack (needs Docker with Compose)
 
@@ -86,6 +86,10 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .venv/runtime: requirements.txt | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/bench: requirements-bench.txt .venv/development
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
 
 .venv/development: requirements-dev.txt | .venv/bin/pip

@@ -36,6 +36,9 @@ from bench.submission import submission
 from bench.waiting import polls, streams
 from service.store import driver
 
+LOADED = ("submission", "execution", "peers_submission", "peers_sweep", "reads")
+"""By wrk."""
+
 Parts = Mapping[str, Callable[[], Part]]
 
 
@@ -85,13 +88,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="of each load")
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
-    if shutil.which("wrk") is None:
-        parser.error("wrk is needed: apt-get install wrk, or brew install wrk")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         parts = small(Path(folder)) if given.smoke else full(given.rounds, given.seconds, Path(folder))
         if unknown := set(given.parts) - set(parts):
             parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(parts)}")
+        if shutil.which("wrk") is None and not {*(given.parts or parts)}.isdisjoint(LOADED):
+            parser.error(f"{', '.join(LOADED)} need wrk: apt-get install wrk, or brew install wrk")
         print(f"{_machine()}\n", flush=True)
         for name in given.parts or parts:
             started = time.monotonic()
@@ -102,7 +105,11 @@ def main() -> None:
                 _require_sane(part)
             else:
                 results.store(part, _machine())
-    print("\nevery part ran, with all its figures" if given.smoke else f"\nin {results.FILE} and {results.PAGE}")
+    if given.smoke:
+        print("\nevery part ran, with all its figures")
+    else:
+        results.write()
+        print(f"\nin {results.FILE}, {results.PAGE} and {results.README}")
 
 
 def _require_sane(part: Part) -> None:

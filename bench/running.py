@@ -113,7 +113,9 @@ def measure(target: Target, seconds: float, connections: int = CONNECTIONS) -> L
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     share = used / (time.monotonic() - started) / (os.cpu_count() or 1)
-    return Load(_number(r"Requests/sec:\s+([\d.]+)", report), _time("50%", report), _time("99%", report), share)
+    return Load(
+        _number(r"Requests/sec:\s+([\d.]+)", report), latency_ms("50%", report), latency_ms("99%", report), share
+    )
 
 
 def free_port() -> int:
@@ -124,7 +126,7 @@ def free_port() -> int:
 
 def wrk(port: int, script: Path, seconds: float, connections: int = CONNECTIONS) -> str:
     """Its report."""
-    command = ["wrk", "-t1", f"-c{connections}", "--latency", "-s", str(script), f"-d{seconds:g}s"]
+    command = ["wrk", "-t1", f"-c{connections}", "--timeout", "60s", "--latency", "-s", str(script), f"-d{seconds:g}s"]
     try:
         report = subprocess.run([*command, f"http://127.0.0.1:{port}/jobs"], check=True, capture_output=True, text=True)
     except FileNotFoundError:
@@ -151,7 +153,7 @@ def _number(pattern: str, report: str) -> float:
     return float(found[1])
 
 
-def _time(quantile: str, report: str) -> float:
+def latency_ms(quantile: str, report: str) -> float:
     """Milliseconds."""
     for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
         if re.search(rf"{quantile}\s+[\d.]+{unit}\b", report):

@@ -26,6 +26,7 @@ to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", 
 
 
 def job_of(row: Row, attempts: tuple[Attempt, ...] = ()) -> Job:
+    """`attempts`: those that have ended, where they are wanted."""
     return Job(
         id=row[1],
         kind=row[2],
