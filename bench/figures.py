@@ -71,8 +71,9 @@ def in_rounds(subjects: Mapping[str, Callable[[], T]], rounds: int) -> dict[str,
     width = max(map(len, subjects))
     for current in range(1, rounds + 1):
         for name, measured in subjects.items():
-            found[name].append(measured())
-            print(f"  round {current}/{rounds}  {name:<{width}}  {found[name][-1]}", flush=True)
+            found[name].append(value := measured())
+            shown = number(value) if isinstance(value, float) else value
+            print(f"  round {current}/{rounds}  {name:<{width}}  {shown}", flush=True)
     return found
 
 

@@ -22,7 +22,7 @@ def draw(parts: Mapping[str, Part], folder: Path) -> None:
 
 def _submission(part: Part, path: Path) -> None:
     """A line a system, a point for each number of connections: right and down is better."""
-    figure, axes = _axes(7.6, 4.4)
+    figure, axes = _axes(8.4, 4.2)
     values = {figure.name: figure.median for figure in part.figures}
     shades = iter(SHADES)
     for name in _systems(part):
@@ -31,13 +31,13 @@ def _submission(part: Part, path: Path) -> None:
         own = name in (SERVICE.name, QUEUE.name)
         style = "-" if name == SERVICE.name else "--" if own else "-"
         shade = OURS if own else next(shades)
-        axes.plot(rates, latencies, style, marker="o", markersize=3.5, color=shade, linewidth=2 if own else 1.1)
-        axes.annotate(
-            name, (rates[-1], latencies[-1]), xytext=(5, 0), textcoords="offset points", color=shade, va="center"
+        axes.plot(
+            rates, latencies, style, label=name, marker="o", markersize=3.5, color=shade, linewidth=2 if own else 1.1
         )
     axes.set_yscale("log")
     axes.set_xlim(left=0)
-    axes.margins(x=0.22)
+    axes.grid(alpha=0.3, linewidth=0.5)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     axes.set_xlabel("submissions acknowledged per second")
     axes.set_ylabel("p99 latency, ms")
     connections = ", ".join(map(str, part.facts["connections"]))
