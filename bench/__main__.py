@@ -8,6 +8,7 @@ unless every part runs, gives all its figures, and loses no job. It judges no sp
 """
 
 import argparse
+import logging
 import math
 import os
 import platform
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="of each load")
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         parts = small(Path(folder)) if given.smoke else full(given.rounds, given.seconds, Path(folder))

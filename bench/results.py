@@ -68,7 +68,7 @@ def comparison(found: Mapping[str, Any]) -> str:
         ("", "on disk before the 202", "POST /jobs, 1/s", "its p99", "no-op jobs/s", "after `kill -9`"),
         ("---", "---", "--:", "--:", "--:", "---"),
     ]
-    for name, facts in submission.facts.items():
+    for name, facts in sorted(submission.facts.items(), key=lambda pair: pair[0] != SERVICE.name):
         shown = {QUEUE.name: "its queue alone, behind the others' POST", SERVICE.name: "**this service**"}.get(
             name, name
         )
