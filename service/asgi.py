@@ -18,9 +18,13 @@ def application(settings: Settings, traces_url: str | None, kinds: "Mapping[str,
     from service.app import create_app
 
     app = create_app(settings, kinds=kinds, traces_url=traces_url)
-    # Modules, models and routes stay to the end, and what a request or a job makes is nearly all freed at once, without
-    # the collector. Its looking through them again and again took a third of the CPU time of a job.
+    look_less_for_garbage()
+    return app
+
+
+def look_less_for_garbage() -> None:
+    """Modules, models and routes stay to the end, and what a request or a job makes is nearly all freed at once,
+    without the collector. Its looking through them again and again took a third of the CPU time of a job."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-    return app

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from service.domain.job import StorageUnavailable
+from service.store.answer import answer
 from service.store.driver import sqlite3
 from service.store.readers import CONNECTIONS, Readers
 
@@ -57,7 +58,7 @@ class Reading:
             self._threads.submit(self._read, batch)
             self._busy += 1
         except RuntimeError:  # the threads have ended
-            _answer(batch, [StorageUnavailable("the store is closed")] * len(batch))
+            self._answer(batch, [StorageUnavailable("the store is closed")] * len(batch))
 
     def _read(self, batch: Sequence[Waiting]) -> None:
         outcomes: list[Any] = []
@@ -77,16 +78,11 @@ class Reading:
 
     def _done(self, batch: Sequence[Waiting], outcomes: Sequence[Any]) -> None:
         self._busy -= 1
-        _answer(batch, outcomes)
-        if self._waiting and self._busy == 0:
+        self._answer(batch, outcomes)
+        while self._waiting and self._busy == 0:  # once, but to the last one if the threads have ended
             self._start()
 
-
-def _answer(batch: Sequence[Waiting], outcomes: Sequence[Any]) -> None:
-    for (_, future), outcome in zip(batch, outcomes, strict=True):
-        if future.done():
-            continue  # its caller was cancelled
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+    @staticmethod
+    def _answer(batch: Sequence[Waiting], outcomes: Sequence[Any]) -> None:
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            answer(future, outcome)

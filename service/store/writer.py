@@ -15,6 +15,7 @@ from typing import Any
 from service.domain.job import StorageUnavailable
 from service.domain.ports import Receipt, StoreObserver
 from service.store import batch, driver, health
+from service.store.answer import answer
 from service.store.batch import Call, Operation
 from service.store.database import Database
 from service.store.health import Health
@@ -93,13 +94,13 @@ class Writer:
         self._inbox.put(call)
         concurrent.futures.wait([future], PATIENCE_SECONDS)
         if self._inbox.withdraw(call):
-            _give_up(call)
+            answer(call.future, _given_up())
         return future.result()
 
     def _give_up_old(self) -> None:
         self._sweep = None
         for call in self._inbox.withdraw_older(time.monotonic() - PATIENCE_SECONDS):
-            _give_up(call)
+            answer(call.future, _given_up())
         if self._inbox:
             self._sweep = self._loop.call_later(PATIENCE_SECONDS / 10, self._give_up_old)
 
@@ -166,14 +167,14 @@ class Writer:
             if call.durable is not None and not isinstance(call.outcome, Exception):
                 call.durable(call.outcome)
             if not isinstance(call.future, asyncio.Future):
-                _resolve(call)
+                answer(call.future, call.outcome)
         if for_loop or (transaction is not None and (transaction.runnable or transaction.changed)):
             with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._answer_in_loop, for_loop, transaction)
 
     def _answer_in_loop(self, calls: Sequence[Call], transaction: Transaction | None) -> None:
         for call in calls:
-            _resolve(call)
+            answer(call.future, call.outcome)
         if transaction is not None:
             if transaction.runnable:
                 self._wakeup.wake()
@@ -187,15 +188,5 @@ class Writer:
             self._database.close()
 
 
-def _give_up(call: Call) -> None:
-    if not call.future.done():
-        call.future.set_exception(StorageUnavailable("another process holds the database's write lock"))
-
-
-def _resolve(call: Call) -> None:
-    if call.future.done():
-        return  # its caller was cancelled
-    if isinstance(call.outcome, Exception):
-        call.future.set_exception(call.outcome)
-    else:
-        call.future.set_result(call.outcome)
+def _given_up() -> StorageUnavailable:
+    return StorageUnavailable("another process holds the database's write lock")

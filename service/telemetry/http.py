@@ -101,8 +101,9 @@ class HttpTelemetry:
         route = exchange.route()
         status = exchange.final_status()
         method = exchange.method if exchange.method in METHODS else OTHER_METHOD
-        counter, duration = self._metrics.request(method, route or UNMATCHED, status)
-        counter.inc()
+        labels = (method, route or UNMATCHED, status)
+        self._metrics.requests(*labels).inc()
+        duration = self._metrics.request_duration(*labels)
         if route != SCRAPE:
             self._metrics.response_size.observe(exchange.length)
         if not (exchange.streams or exchange.waits()):

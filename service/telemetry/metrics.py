@@ -42,15 +42,19 @@ class Metrics:
         self, kinds: Sequence[str], routes: Sequence[tuple[str, str]], version: str, sqlite_version: str
     ) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "http_requests_total", "Requests by route template.", ["method", "route", "status"], registry=registry
+        self.requests = cache(
+            Counter(
+                "http_requests_total", "Requests by route template.", ["method", "route", "status"], registry=registry
+            ).labels
         )
-        self.request_duration = Histogram(
-            "http_request_duration_seconds",
-            "From the request's arrival to its last byte; without event streams and `Prefer: wait`.",
-            ["method", "route", "status"],
-            buckets=LATENCY_EDGES,
-            registry=registry,
+        self.request_duration = cache(
+            Histogram(
+                "http_request_duration_seconds",
+                "From the request's arrival to its last byte; without event streams and `Prefer: wait`.",
+                ["method", "route", "status"],
+                buckets=LATENCY_EDGES,
+                registry=registry,
+            ).labels
         )
         self.in_flight = Gauge(
             "http_requests_in_flight", "Requests being answered, without scrapes.", registry=registry
@@ -110,18 +114,8 @@ class Metrics:
         build.labels(version, platform.python_version(), sqlite_version).set(1)
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
-        self._requests_by_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._kinds = frozenset(kinds)
         self._make_children(routes)
-
-    def request(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-        """The counter and the duration of such requests."""
-        labels = (method, route, status)
-        children = self._requests_by_labels.get(labels)
-        if children is None:
-            children = self.requests.labels(*labels), self.request_duration.labels(*labels)
-            self._requests_by_labels[labels] = children
-        return children
 
     def kind(self, kind: str) -> str:
         """The label for a kind: a job of a kind that is no longer served must not add a series."""
@@ -130,9 +124,9 @@ class Metrics:
     def _make_children(self, routes: Sequence[tuple[str, str]]) -> None:
         for method, route in (*routes, *_OPERATION):
             for status in _EXPECTED.get(method, (200, 500)):
-                self.requests.labels(method, route, status)
-            self.request(method, route, _EXPECTED.get(method, (200,))[0])
-        self.requests.labels("GET", UNMATCHED, 404)
+                self.requests(method, route, status)
+            self.request_duration(method, route, _EXPECTED.get(method, (200,))[0])
+        self.requests("GET", UNMATCHED, 404)
         for outcome in ("accepted", "replayed", "rejected", "failed"):
             self.submit(outcome)
         for reason in ("queue_full", "idempotency_conflict", "storage_unavailable"):
