@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import history, peers, results
+from bench import history, results
 from bench.acknowledge import acknowledge
 from bench.execution import execution
 from bench.figures import Part
@@ -29,7 +29,7 @@ from bench.peers import drain as peers_drain
 from bench.peers import kill as peers_kill
 from bench.peers import submission as peers_submission
 from bench.peers.peer import available
-from bench.peers.roster import PEERS
+from bench.peers.roster import PEERS, SMOKED
 from bench.reads import reads
 from bench.request import request
 from bench.rows import rows
@@ -55,7 +55,7 @@ def full(rounds: int, seconds: float, folder: Path) -> Parts:
         "peers_drain": lambda: peers_drain.drain(rounds, available(PEERS)),
         "peers_submission": lambda: peers_submission.submission(rounds, seconds, available(PEERS)),
         "peers_sweep": lambda: peers_submission.sweep(1, seconds, available(PEERS)),
-        "peers_kill": lambda: peers_kill.killed(400, available(PEERS)),
+        "peers_kill": lambda: peers_kill.killed(peers_kill.LONGEST_SECONDS, available(PEERS)),
         "rows": lambda: rows(_history(folder, million), million, 2 * rounds, 4096),
         "reads": lambda: reads(_history(folder, million), million, rounds, 2),
         "memory": lambda: memory(200_000),
@@ -66,14 +66,13 @@ def full(rounds: int, seconds: float, folder: Path) -> Parts:
 
 def small(folder: Path) -> Parts:
     """One round of little of everything."""
-    several = [peer for peer in available(PEERS) if peer.name in peers.SMOKED]
     return {
         "submission": lambda: submission(1, 1),
         "acknowledge": lambda: acknowledge(1, 1),
         "request": lambda: request(1, 100),
         "execution": lambda: execution(1, 1, 20),
-        "peers_drain": lambda: peers_drain.drain(1, several, 0.02),
-        "peers_submission": lambda: peers_submission.submission(1, 1, several),
+        "peers_drain": lambda: peers_drain.drain(1, available(SMOKED), 0.02),
+        "peers_submission": lambda: peers_submission.submission(1, 1, available(SMOKED)),
         "rows": lambda: rows(_history(folder, 2_000), 2_000, 1, 512),
         "reads": lambda: reads(_history(folder, 2_000), 2_000, 1, 1),
         "memory": lambda: memory(2_000),
@@ -88,6 +87,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of each load")
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--without-load", action="store_true", help="leave out the parts that need wrk")
     given = parser.parse_args()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
@@ -95,10 +95,11 @@ def main() -> None:
         parts = small(Path(folder)) if given.smoke else full(given.rounds, given.seconds, Path(folder))
         if unknown := set(given.parts) - set(parts):
             parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(parts)}")
-        if shutil.which("wrk") is None and not {*(given.parts or parts)}.isdisjoint(LOADED):
+        chosen = [name for name in given.parts or parts if not (given.without_load and name in LOADED)]
+        if shutil.which("wrk") is None and not set(LOADED).isdisjoint(chosen):
             parser.error(f"{', '.join(LOADED)} need wrk: apt-get install wrk, or brew install wrk")
         print(f"{_machine()}\n", flush=True)
-        for name in given.parts or parts:
+        for name in chosen:
             started = time.monotonic()
             print(f"\n{name}", flush=True)
             part = parts[name]()

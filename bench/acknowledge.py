@@ -6,17 +6,15 @@ file. A submission that comes late because the one before was slow counts from w
 
 import asyncio
 import multiprocessing
-import os
 import random
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from bench.figures import Figure, Part, in_rounds
-from service.domain.job import Job
-from service.domain.queue import new_id
+from bench.jobs import new_job
+from bench.running import MAX_QUEUED
 from service.store.migrations import migrate
 from service.store.sqlite import open_sqlite_store
 
@@ -64,15 +62,13 @@ def _submit(database: Path, start_at: float, seconds: float, number: int) -> lis
 
 async def _submitting(database: Path, start_at: float, seconds: float, chance: random.Random) -> list[float]:
     waits: list[float] = []
-    now = time.time()
-    one = Job(id="", kind="noop", payload={"n": 1}, user_id="dev", created_at=now, run_at=now, runnable_at=now)
 
     async def submit(due: float) -> None:
-        await store.add(replace(one, id=new_id(time.time())))
+        await store.add(new_job("noop", {"n": 1}))
         waits.append((time.monotonic() - due) * 1000)
 
     async with (
-        open_sqlite_store(database, max_queued=10_000_000, runtime_dir=database.parent / "run") as store,
+        open_sqlite_store(database, max_queued=MAX_QUEUED, runtime_dir=database.parent / "run") as store,
         asyncio.TaskGroup() as tasks,
     ):
         due = begin = time.monotonic() + start_at - time.time()
@@ -84,5 +80,4 @@ async def _submitting(database: Path, start_at: float, seconds: float, chance: r
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONPATH", ".")
     print(acknowledge(int(sys.argv[1]) if len(sys.argv) > 1 else 5).table())

@@ -17,15 +17,15 @@ from pydantic_core import to_json
 from sqlalchemy import create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from bench.jobs import new_job
+from bench.running import MAX_QUEUED
 from service import handlers
 from service.api.schemas import job_values, payload_of, submission_type
 from service.domain.job import Job
-from service.domain.queue import new_id
 from service.store import driver, tables
 from service.store.migrations import migrate
 from service.store.sqlite import SqliteJobStore, open_sqlite_store
 
-MAX_QUEUED = 10_000_000
 COPIED = (
     *("id", "kind", "user_id", "created_at", "run_at", "runnable_at", "priority", "attempt", "max_attempts"),
     *("timeout_seconds", "cancel_requested", "version", "lease_expired"),
@@ -94,18 +94,8 @@ def _application(store: Store, lifespan: Any = None) -> FastAPI:
 
     @app.post("/jobs", status_code=202)
     async def submit(body: SubmissionBody) -> Response:
-        now = time.time()
-        payload = payload_of(body)
-        run_at = body.run_at.timestamp() if body.run_at else now
-        job = Job(
-            id=new_id(now),
-            kind=body.kind,
-            payload=payload,
-            user_id="dev",
-            created_at=now,
-            run_at=run_at,
-            runnable_at=run_at,
-        )
+        run_at = body.run_at.timestamp() if body.run_at else time.time()
+        job = new_job(body.kind, payload_of(body), run_at=run_at, runnable_at=run_at)
         await store(job)
         headers = {"Location": f"/jobs/{job.id}"}
         return Response(to_json(job_values(job)), 202, headers, "application/json")

@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from bench.running import FAR
+
 HOST = "127.0.0.1"
 KEY = "Host: localhost\r\nAuthorization: Bearer dev-key\r\n"
-FAR = {"kind": "sleep", "payload": {"seconds": 0}, "run_at": "2099-01-01T00:00:00Z"}
 AT_ONCE = 200  # connections being made
 LENGTH = re.compile(rb"content-length: (\d+)")
 
@@ -70,16 +71,15 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
-    async def post(self, path: str, body: Any = None) -> Any:
-        content = b"" if body is None else json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\n{KEY}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-        self._writer.write(head.encode() + content)
+    async def post(self, path: str, body: str = "") -> Any:
+        head = f"POST {path} HTTP/1.1\r\n{KEY}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._writer.write((head + body).encode())
         answer = await self._reader.readuntil(b"\r\n\r\n")
         found = LENGTH.search(answer)
-        body = await self._reader.readexactly(int(found[1]) if found else 0)
+        content = await self._reader.readexactly(int(found[1]) if found else 0)
         if not answer.startswith(b"HTTP/1.1 2"):
-            raise SystemExit(f"POST {path} failed, so the figures mean nothing:\n{(answer + body).decode()}")
-        return json.loads(body)
+            raise SystemExit(f"POST {path} failed, so the figures mean nothing:\n{(answer + content).decode()}")
+        return json.loads(content)
 
 
 async def connected(port: int) -> Connection:

@@ -9,23 +9,17 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure, Part, in_rounds
-from bench.running import CONNECTIONS, Target, running, service, wrk
+from bench.jobs import jobs_in
+from bench.running import CONNECTIONS, Target, posting, running, service, wrk
 from service.store import driver
 
-SCRIPT = """
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.headers["Authorization"] = "Bearer dev-key"
-wrk.body = '{"kind": "noop"}'
-"""
 LOAD_SECONDS = 8.0
 IDLE_JOBS = 300
 
@@ -64,14 +58,13 @@ def execution(rounds: int, seconds: float = LOAD_SECONDS, idle_jobs: int = IDLE_
 
 
 def _noop(name: str, **settings: object) -> Target:
-    target = service(name, trace_sample_ratio=0.1, **settings)
-    return replace(target, command=[*target.command[:-1], "bench.noop"])
+    return service(name, "bench.noop", trace_sample_ratio=0.1, **settings)
 
 
 def _posted_and_finished(seconds: float) -> tuple[float, int]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        (folder / "submit.lua").write_text(SCRIPT)
+        (folder / "submit.lua").write_text(posting('{"kind": "noop"}'))
         with (
             running(_noop("posted"), folder) as server,
             closing(driver.connect(folder / "jobs.db", "ro")) as database,
@@ -79,18 +72,13 @@ def _posted_and_finished(seconds: float) -> tuple[float, int]:
             server.workers(4)
             started = time.monotonic()
             wrk(server.port, folder / "submit.lua", seconds, CONNECTIONS)
-            behind = left = _unfinished(database)
+            behind = left = jobs_in(database, "queued", "running")
             while left:
                 time.sleep(0.05)
-                left = _unfinished(database)
+                left = jobs_in(database, "queued", "running")
             elapsed = time.monotonic() - started
-            (finished,) = database.execute("SELECT jobs FROM counter WHERE state = 'succeeded'").fetchone()
+            finished = jobs_in(database, "succeeded")
     return finished / elapsed, behind
-
-
-def _unfinished(database: driver.sqlite3.Connection) -> int:
-    query = "SELECT coalesce(sum(jobs), 0) FROM counter WHERE state IN ('queued', 'running')"
-    return int(database.execute(query).fetchone()[0])
 
 
 def _idle_waits(jobs: int, **settings: Any) -> Sequence[float]:
@@ -108,18 +96,13 @@ def _idle_waits(jobs: int, **settings: Any) -> Sequence[float]:
 
 
 def _wait(port: int) -> float:
-    job = _asked(port, "POST", "/jobs", {"Prefer": "wait=10"}, b'{"kind": "stamp"}')
+    headers = {"Authorization": "Bearer dev-key", "Content-Type": "application/json", "Prefer": "wait=10"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/jobs", b'{"kind": "stamp"}', headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  our own server
+        job = json.load(answer)
     if job["state"] != "succeeded":
         raise SystemExit(f"a job did not end in time: {job}")
     return float((job["result"] - datetime.fromisoformat(job["created_at"]).timestamp()) * 1000)
-
-
-def _asked(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    given = {"Authorization": "Bearer dev-key", "Content-Type": "application/json", **headers}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, given, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        found: dict[str, Any] = json.load(answer)
-        return found
 
 
 if __name__ == "__main__":

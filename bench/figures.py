@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
@@ -48,12 +48,13 @@ class Part:
     facts: Mapping[str, Any]  # what is not a figure: versions, settings, the load generator's share
 
     def as_json(self) -> dict[str, Any]:
-        figures = [{"name": f.name, "unit": f.unit, "values": list(f.values), "goal": f.goal} for f in self.figures]
-        return {"name": self.name, "title": self.title, "how": self.how, "figures": figures, "facts": dict(self.facts)}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
-        return cls(**{**found, "figures": [Figure(**figure) for figure in found["figures"]]})
+        """`found` may hold more than a part has."""
+        own = {each.name: found[each.name] for each in fields(cls)}
+        return cls(**{**own, "figures": [Figure(**figure) for figure in found["figures"]]})
 
     def table(self) -> str:
         width = max(len(figure.name) for figure in self.figures)

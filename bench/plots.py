@@ -29,7 +29,7 @@ def _submission(part: Part, path: Path) -> None:
         steps = [f"{name}, {connections} connections" for connections in part.facts["connections"]]
         rates, latencies = [values[step] for step in steps], [values[f"{step}, p99"] for step in steps]
         own = name in (SERVICE.name, QUEUE.name)
-        style = "-" if name == SERVICE.name else "--" if own else "-"
+        style = "--" if name == QUEUE.name else "-"
         shade = OURS if own else next(shades)
         axes.plot(
             rates, latencies, style, label=name, marker="o", markersize=3.5, color=shade, linewidth=2 if own else 1.1

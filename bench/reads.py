@@ -2,14 +2,13 @@
 threads and HTTP included.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from bench.figures import Figure, Part, in_rounds, ratios
 from bench.process import cpu_seconds
-from bench.running import CONNECTIONS, SCRIPT, running, service, wrk
+from bench.running import CONNECTIONS, FAR, posting, reported, running, service, wrk
 from service.store import driver
 
 GET = """
@@ -65,7 +64,7 @@ def _scripts(full: Path) -> Mapping[str, str]:
         return GET.format(header=header, paths=", ".join(f'"{path}"' for path in paths))
 
     return {
-        SUBMISSION: SCRIPT,
+        SUBMISSION: posting(FAR),
         "poll": get(*polled),
         "poll answered 304": get(*polled, header=UNCHANGED),
         "page of 50 jobs": get("/jobs"),
@@ -82,5 +81,4 @@ def _microseconds(port: int, worker: int, path: Path, script: str, seconds: floa
     before = cpu_seconds(worker)
     report = wrk(port, path, seconds, connections)
     used = cpu_seconds(worker) - before
-    found = re.search(r"(\d+) requests in", report)
-    return used / int(found[1]) * 1e6 if found else 0.0
+    return used / int(reported(r"(\d+) requests in", report)[1]) * 1e6

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure, Part, number
+from bench.peers.kill import JOBS
 from bench.peers.roster import QUEUE, SERVICE
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,7 @@ def load() -> dict[str, Any]:
 
 
 def parts_of(found: Mapping[str, Any]) -> dict[str, Part]:
-    own = ("name", "title", "how", "figures", "facts")
-    return {name: Part.from_json({key: part[key] for key in own}) for name, part in found.items()}
+    return {name: Part.from_json(part) for name, part in found.items()}
 
 
 Block = Callable[[Mapping[str, Any]], str]
@@ -113,7 +113,7 @@ def _killed(found: Mapping[str, Any]) -> str:
     """Of the jobs that ran or waited when the worker was killed."""
     if found["all_done_after_seconds"] is not None:
         return f"all run again, the last done after {found['all_done_after_seconds']:.0f} s"
-    said = [f"{found['done']} of 12 done"]
+    said = [f"{found['done']} of {JOBS} done"]
     said += [f"{found['lost']} lost"] if found["lost"] else []
     said += [f"{found['held']} stuck"] if found["held"] else []
     return ", ".join(said)

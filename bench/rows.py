@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.figures import Figure, Part, in_rounds, ratios
 from bench.history import USERS, user_of
+from bench.jobs import new_job
 from service.domain.job import Job, Outcome, Settlement
-from service.domain.queue import new_id
 from service.store.migrations import migrate
 from service.store.sqlite import SqliteJobStore, open_sqlite_store
 
@@ -95,16 +95,7 @@ async def _costs(store: SqliteJobStore, jobs: int) -> Costs:
 
 
 def _job(number: int) -> Job:
-    now = time.time()
-    return Job(
-        id=new_id(now),
-        kind="sleep",
-        payload={"seconds": 0.1, "fail_attempts": 0},
-        user_id=user_of(number),
-        created_at=now,
-        run_at=now,
-        runnable_at=now,
-    )
+    return new_job("sleep", {"seconds": 0.1, "fail_attempts": 0}, user_id=user_of(number))
 
 
 def _end(job: Job) -> Settlement:

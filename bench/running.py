@@ -21,17 +21,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 32
+MAX_QUEUED = 10_000_000  # so that no queue is ever full
 UVICORN = (
     *(sys.executable, "-m", "uvicorn", "--factory", "--workers", "4", "--port", "{port}"),
     *("--no-access-log", "--log-level", "warning"),
 )
-# The jobs wait for a far day: what is measured is the submission, not the execution of what was submitted.
-SCRIPT = """
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.headers["Authorization"] = "Bearer dev-key"
-wrk.body = '{"kind": "sleep", "payload": {"seconds": 0}, "run_at": "2099-01-01T00:00:00Z"}'
-"""
+FAR = '{"kind": "sleep", "payload": {"seconds": 0}, "run_at": "2099-01-01T00:00:00Z"}'
+"""Waits for a far day: what is measured is the submission, not the execution of what was submitted."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +51,12 @@ class Load:
         return f"{self.rate:>8,.0f}/s   {latencies}   load generator {self.load_share:.0%}"
 
 
-def service(name: str, **settings: object) -> Target:
-    """`python -m service`; settings are SERVICE_ names in lower case."""
+def service(name: str, module: str = "service", **settings: object) -> Target:
+    """`python -m service`, or another module that serves like it; settings are SERVICE_ names in lower case."""
     chosen = {"port": "{port}", "database_url": "sqlite:///{folder}/jobs.db", "log_format": "json", **settings}
-    chosen.setdefault("max_queued", 10_000_000)
+    chosen.setdefault("max_queued", MAX_QUEUED)
     environment = {f"SERVICE_{key.upper()}": str(value) for key, value in chosen.items()}
-    return Target(name, [sys.executable, "-m", "service"], environment)
+    return Target(name, [sys.executable, "-m", module], environment)
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def measure(target: Target, seconds: float, connections: int = CONNECTIONS) -> L
     """One run on a fresh folder: start, warm up, load, stop."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         script = Path(folder, "submit.lua")
-        script.write_text(SCRIPT)
+        script.write_text(posting(FAR))
         with running(target, Path(folder)) as server:
             wrk(server.port, script, 1, connections)
             started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -113,9 +109,18 @@ def measure(target: Target, seconds: float, connections: int = CONNECTIONS) -> L
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     share = used / (time.monotonic() - started) / (os.cpu_count() or 1)
-    return Load(
-        _number(r"Requests/sec:\s+([\d.]+)", report), latency_ms("50%", report), latency_ms("99%", report), share
-    )
+    rate = float(reported(r"Requests/sec:\s+([\d.]+)", report)[1])
+    return Load(rate, latency_ms("50%", report), latency_ms("99%", report), share)
+
+
+def posting(body: str) -> str:
+    """wrk's script that submits that."""
+    return f"""
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer dev-key"
+wrk.body = '{body}'
+"""
 
 
 def free_port() -> int:
@@ -146,16 +151,14 @@ def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int, log: Pa
     raise SystemExit(f"the server does not answer; its log:\n{log.read_text()}")
 
 
-def _number(pattern: str, report: str) -> float:
+def reported(pattern: str, report: str) -> re.Match[str]:
     found = re.search(pattern, report)
     if found is None:
         raise SystemExit(f"wrk's report is not understood:\n{report}")
-    return float(found[1])
+    return found
 
 
 def latency_ms(quantile: str, report: str) -> float:
     """Milliseconds."""
-    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
-        if re.search(rf"{quantile}\s+[\d.]+{unit}\b", report):
-            return _number(rf"{quantile}\s+([\d.]+){unit}\b", report) * factor
-    return _number(f"no {quantile}", report)
+    found = reported(rf"{quantile}\s+([\d.]+)(us|ms|s)\b", report)
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
-from bench.clients import FAR, connected, poll, steady, stream, waiting
+from bench.clients import connected, poll, steady, stream, waiting
 from bench.figures import Figure, Part, in_rounds
 from bench.process import cpu_seconds, open_files, resident_mib
-from bench.running import Server, running, service
+from bench.running import FAR, Server, running, service
 
 WORKERS = 4
 JOBS = 100  # followed by all clients, the same number each
@@ -121,7 +121,7 @@ def in_flight(port: int) -> int:
 
 
 def allow_files(count: int) -> None:
-    """For as many connections, here and in the servers that are started from here."""
+    """For as many connections here; the servers allow themselves what they may."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and most < count + SPARE_FILES:
         raise SystemExit(f"{count:,} clients need as many open files; `ulimit -Hn` allows {most:,}")

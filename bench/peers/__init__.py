@@ -3,6 +3,3 @@
 They do not promise the same: each row says what is on disk before the 202 and how often a job may run. Every module
 named after a system holds all that is that system's; `roster` lists them; the rest knows none of them.
 """
-
-SMOKED = ("this service", "arq, AOF always", "huey")
-"""Enough to see that the comparison works: one with a server, one without."""

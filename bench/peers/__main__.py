@@ -9,15 +9,12 @@ import sys
 from collections.abc import Sequence
 
 from bench.peers.drain import drain
-from bench.peers.kill import killed
+from bench.peers.kill import LONGEST_SECONDS, killed
 from bench.peers.peer import available
 from bench.peers.roster import PEERS
 from bench.peers.submission import submission, sweep
 
 KILL_SECONDS = 45
-LONG_KILL_SECONDS = 400
-SMOKE_KILL_SECONDS = 5
-SMOKE_SCALE = 0.02
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -27,20 +24,19 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of each load")
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"of: {'; '.join(peer.name for peer in PEERS)}")
-    parser.add_argument("--long", action="store_true", help=f"watch {LONG_KILL_SECONDS} s after a kill, as arq needs")
-    parser.add_argument("--smoke", action="store_true", help="all of it, tiny: does it work?")
+    parser.add_argument("--long", action="store_true", help=f"watch {LONGEST_SECONDS} s after a kill, as arq needs")
     options = parser.parse_args(arguments)
     if unknown := set(options.only or ()) - {peer.name for peer in PEERS}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     peers = available([peer for peer in PEERS if not options.only or peer.name in options.only])
     if not peers:
         parser.error("nothing to compare")
-    rounds, seconds, scale = (1, 1, SMOKE_SCALE) if options.smoke else (options.rounds, options.seconds, 1.0)
-    limit = SMOKE_KILL_SECONDS if options.smoke else LONG_KILL_SECONDS if options.long else KILL_SECONDS
+    rounds, seconds = options.rounds, options.seconds
+    limit = LONGEST_SECONDS if options.long else KILL_SECONDS
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     parts = {
         "submission": lambda: submission(rounds, seconds, peers),
-        "drain": lambda: drain(rounds, peers, scale),
+        "drain": lambda: drain(rounds, peers),
         "kill": lambda: killed(limit, peers),
         "sweep": lambda: sweep(rounds, seconds, peers),
     }

@@ -5,18 +5,16 @@ solo pool a little, but it runs one job at a time); results ignored; no gossip, 
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from celery import Celery
 from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
 from redis import Redis
 
 from bench.peers import work as jobs
-from bench.peers.posting import Submit, posting
+from bench.peers.posting import posting_blocking
 from bench.peers.servers import ADDRESS
 
 
@@ -31,23 +29,19 @@ def _celery() -> tuple[Any, Any]:
 def prepare() -> None: ...
 
 
+def _put(kind: str, payload: Mapping[str, Any]) -> str:
+    _, run = _celery()
+    return str(run.delay(kind, payload).id)
+
+
 def app() -> FastAPI:
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Submit]:
-        _, run = _celery()
-
-        async def submit(kind: str, payload: Mapping[str, Any]) -> str:
-            return str((await run_in_threadpool(run.delay, kind, payload)).id)
-
-        yield submit
-
-    return posting(opened)
+    _celery()  # before the threads ask for it
+    return posting_blocking(_put)
 
 
 def queue(kind: str, count: int) -> None:
-    _, run = _celery()
     for number in range(count):
-        run.delay(kind, {"number": number})
+        _put(kind, {"number": number})
 
 
 def work(concurrency: int) -> None:

@@ -5,8 +5,7 @@ Tuned: hiredis; one process with 32 threads, as each of them waits some millisec
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,10 +13,9 @@ from dramatiq import actor, set_broker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.cli import main, make_argument_parser
 from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
 
 from bench.peers import work as jobs
-from bench.peers.posting import Submit, posting
+from bench.peers.posting import posting_blocking
 from bench.peers.servers import ADDRESS
 
 
@@ -37,23 +35,19 @@ def broker() -> None:
 def prepare() -> None: ...
 
 
+def _put(kind: str, payload: Mapping[str, Any]) -> str:
+    _, run = _broker()
+    return str(run.send(kind, payload).message_id)
+
+
 def app() -> FastAPI:
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Submit]:
-        _, run = _broker()
-
-        async def submit(kind: str, payload: Mapping[str, Any]) -> str:
-            return str((await run_in_threadpool(run.send, kind, payload)).message_id)
-
-        yield submit
-
-    return posting(opened)
+    _broker()  # before the threads ask for it
+    return posting_blocking(_put)
 
 
 def queue(kind: str, count: int) -> None:
-    _, run = _broker()
     for number in range(count):
-        run.send(kind, {"number": number})
+        _put(kind, {"number": number})
 
 
 def work(concurrency: int) -> None:

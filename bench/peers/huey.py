@@ -5,17 +5,15 @@ while idle; no periodic tasks; no logging.
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
 from huey import SqliteHuey
 
 from bench.peers import work as jobs
-from bench.peers.posting import Submit, posting
+from bench.peers.posting import posting_blocking
 from bench.peers.servers import ADDRESS
 
 
@@ -38,16 +36,8 @@ def prepare() -> None:
 
 
 def app() -> FastAPI:
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Submit]:
-        _huey()
-
-        async def submit(kind: str, payload: Mapping[str, Any]) -> str:
-            return await run_in_threadpool(_put, kind, payload)
-
-        yield submit
-
-    return posting(opened)
+    _huey()  # before the threads ask for it
+    return posting_blocking(_put)
 
 
 def queue(kind: str, count: int) -> None:

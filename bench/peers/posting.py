@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 Submit = Callable[[str, Mapping[str, Any]], Awaitable[str]]
@@ -22,6 +23,19 @@ class Accepted(BaseModel):
     id: str
     kind: str
     state: str = "queued"
+
+
+def posting_blocking(put: Callable[[str, Mapping[str, Any]], str]) -> FastAPI:
+    """For systems whose own call blocks: in the thread pool. `put` queues a job and returns its id."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Submit]:
+        async def submit(kind: str, payload: Mapping[str, Any]) -> str:
+            return await run_in_threadpool(put, kind, payload)
+
+        yield submit
+
+    return posting(opened)
 
 
 def posting(opened: Callable[[], AbstractAsyncContextManager[Submit]]) -> FastAPI:

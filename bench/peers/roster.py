@@ -102,3 +102,5 @@ CELERY = Peer(
     after_kill="visibility_timeout, 3,600 s",
 )
 PEERS = (SERVICE, ARQ, ARQ_ALWAYS, HUEY, PROCRASTINATE, SAQ, DRAMATIQ, CELERY)
+SMOKED = (SERVICE, ARQ_ALWAYS, HUEY)
+"""Enough to see that the comparison works: one with a server, one without."""

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -14,19 +12,18 @@ from unittest.mock import patch
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from bench.jobs import fill, jobs_in, new_job
 from bench.peers import work as jobs
 from bench.peers.posting import Submit, posting
 from bench.peers.servers import ADDRESS
+from bench.running import MAX_QUEUED
 from service import asgi, handlers
 from service.domain.job import Job
 from service.domain.ports import Context, Kind
-from service.domain.queue import new_id
 from service.settings import Settings
+from service.store import driver
 from service.store.migrations import migrate
 from service.store.sqlite import open_sqlite_store
-
-TOGETHER = 500  # submissions at a time, in bulk
-MAX_QUEUED = 10_000_000
 
 
 class Payload(BaseModel):
@@ -46,20 +43,9 @@ def app() -> FastAPI:
         async with open_sqlite_store(path, max_queued=MAX_QUEUED, runtime_dir=path.parent / "run") as store:
 
             async def submit(kind: str, payload: Mapping[str, Any]) -> str:
-                now = time.time()
-                job_id = new_id(now)
-                await store.add(
-                    Job(
-                        id=job_id,
-                        kind=kind,
-                        payload=payload,
-                        user_id="dev",
-                        created_at=now,
-                        run_at=now,
-                        runnable_at=now,
-                    )
-                )
-                return job_id
+                job = new_job(kind, dict(payload))
+                await store.add(job)
+                return job.id
 
             yield submit
 
@@ -67,13 +53,7 @@ def app() -> FastAPI:
 
 
 def queue(kind: str, count: int) -> None:
-    async def fill() -> None:
-        async with open_sqlite_store(Path(os.environ[ADDRESS]), max_queued=MAX_QUEUED) as store:
-            for first in range(0, count, TOGETHER):
-                numbers = range(first, min(first + TOGETHER, count))
-                await asyncio.gather(*(store.add(_job(kind, number)) for number in numbers))
-
-    asyncio.run(fill())
+    asyncio.run(fill(Path(os.environ[ADDRESS]), count, lambda number: _job(kind, number)))
 
 
 def work(concurrency: int) -> None:
@@ -100,9 +80,8 @@ def application(settings: Settings, traces_url: str | None) -> FastAPI:
 
 
 def known() -> int:
-    with closing(sqlite3.connect(f"file:{os.environ[ADDRESS]}?mode=ro", uri=True)) as database:
-        query = "SELECT sum(jobs) FROM counter WHERE state IN ('queued', 'running')"
-        return int(database.execute(query).fetchone()[0])
+    with closing(driver.connect(Path(os.environ[ADDRESS]), "ro")) as database:
+        return jobs_in(database, "queued", "running")
 
 
 def _kind(name: str) -> Kind:
@@ -114,16 +93,6 @@ def _kind(name: str) -> Kind:
 
 def _job(kind: str, number: int) -> Job:
     """As a submission over HTTP makes it: with the trace of its request, one in ten of them sampled."""
-    now, trace_id = time.time(), token_hex(16)
-    return Job(
-        id=new_id(now),
-        kind=kind,
-        payload={"number": number},
-        user_id="dev",
-        created_at=now,
-        run_at=now,
-        runnable_at=now,
-        request_id=token_hex(16),
-        trace_id=trace_id,
-        traceparent=f"00-{trace_id}-{token_hex(8)}-{'01' if number % 10 == 0 else '00'}",
-    )
+    trace_id = token_hex(16)
+    traceparent = f"00-{trace_id}-{token_hex(8)}-{'01' if number % 10 == 0 else '00'}"
+    return new_job(kind, {"number": number}, request_id=token_hex(16), trace_id=trace_id, traceparent=traceparent)
