@@ -1,6 +1,6 @@
 # Every target sets up what it needs. `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt lock bench up down logs verify loadtest
+.PHONY: help setup run test check fmt lock slo bench up down logs verify loadtest pictures
 SHELL := /bin/bash
 
 -include .env # the ports, as Compose reads them
@@ -50,6 +50,9 @@ lock: .venv/development ## Lock the dependencies again, with hashes
 	$(LOCK) service/requirements-image.in -o service/requirements-image.txt
 	$(LOCK) loadtest/requirements.in -o loadtest/requirements.txt
 
+slo: .venv/development ## Make rules, alerts, dashboards, bucket edges and the load test's limits from slo.yaml
+	$(BIN)/python -m slo
+
 bench: .venv/bench ## Measure it, and other job queues beside it; redraw the tables and plots (PARTS=, ROUNDS=, SECONDS=; 45 minutes)
 	$(BIN)/python -m bench $(PARTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
@@ -77,6 +80,10 @@ verify: .venv/development ## Send a request and a job through the running stack 
 loadtest: ## Judge the running stack under load: a table, a report in loadtest/reports/, exit 1 if too slow (RATE=, DURATION=)
 	LOADTEST_USER=$(or $(LOADTEST_USER),$(shell id -u)) LOADTEST_HOST=$(if $(REMOTE),$(HOST)) \
 	LOADTEST_RATE=$(or $(RATE),$(LOADTEST_RATE)) LOADTEST_SECONDS=$(or $(DURATION),$(LOADTEST_SECONDS)) $(COMPOSE) --profile loadtest run --rm --build loadtest
+
+pictures: .venv/bench ## Draw the dashboards of the running stack, and the last stress test, into docs/ (MINUTES=15)
+	PROMETHEUS_URL=http://localhost:$(PROMETHEUS_PORT) $(BIN)/python -m grafana.pictures $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m loadtest.picture
 
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q
 

@@ -1,0 +1,1 @@
+"""What `make slo` makes from slo.yaml."""
