@@ -9,8 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
+from service.alerting import Alertmanager
 from service.api.auth import parse_keys
 from service.settings import Settings, StackSettings
 from service.store import driver
@@ -18,7 +17,6 @@ from service.store import driver
 SOCKET_PATH_LIMIT = 90  # of about 104 bytes that a Unix socket's path may have; the rest is for the socket's own name
 DEVELOPMENT_KEY_DIGESTS = {"7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e"}  # sha256 of `dev-key`
 DEVELOPMENT_PASSWORDS = {"admin", "dev-grafana"}
-PLACEHOLDER_RECEIVERS = {"placeholder", "null", "blackhole", "sink"}
 
 
 def problems(settings: Settings) -> list[str]:
@@ -90,12 +88,16 @@ def _stack_production(stack: StackSettings) -> Iterator[str]:
     try:
         if stack.grafana_password_file.read_text().strip() in DEVELOPMENT_PASSWORDS:
             yield f"SECRETS_DIR: {stack.grafana_password_file.name} is the well-known development password"
-        routes = yaml.safe_load(stack.alertmanager_file.read_text())["route"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        yield f"{stack.alertmanager_file}: {error}"
+    except OSError:
+        pass  # reported above
+    try:
+        alertmanager = Alertmanager(stack.alertmanager_file)
+    except (OSError, ValueError) as error:
+        yield f"ALERTMANAGER_FILE: {error}"
         return
-    if routes.get("receiver") in PLACEHOLDER_RECEIVERS:
-        yield f"{stack.alertmanager_file.name}: receiver {routes['receiver']!r} is a placeholder; alerts reach nobody"
+    for path in sorted(alertmanager.secret_files()):
+        yield from _secret("SECRETS_DIR", path)
+    yield from (f"ALERTMANAGER_FILE: {problem}" for problem in alertmanager.problems())
 
 
 def _secret(name: str, path: Path) -> Iterator[str]:

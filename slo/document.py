@@ -97,12 +97,11 @@ def read(path: Path = ROOT / FILE) -> Document:
     try:
         raw = yaml.safe_load(path.read_text())
         document = _document(raw)
+        problems = list(_problems(document, raw))
     except (KeyError, TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
-        if isinstance(error, Refused):
-            raise
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise Refused(f"{path.name}: {what}") from None
-    if problems := list(_problems(document, raw)):
+    if problems:
         raise Refused("\n".join(f"{path.name}: {problem}" for problem in problems))
     return document
 
@@ -131,6 +130,9 @@ def _objective(slo: Mapping[str, Any]) -> Objective:
     events, alerting = slo["sli"]["events"], slo["alerting"]
     common = alerting.get("labels") or {}
     thresholds = {Threshold(*found) for found in _BUCKET.findall(events["error_query"])}
+    for threshold in thresholds:
+        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+|Inf)(e[+-]?\d+)?", threshold.le):
+            raise ValueError(f'{slo["name"]}: le="{threshold.le}" is no number of seconds')
     if len(thresholds) > 1:
         raise ValueError(f"{slo['name']}: one threshold, please; error_query has {sorted(t.le for t in thresholds)}")
     return Objective(
@@ -183,11 +185,7 @@ def _objective_problems(objective: Objective, document: Document) -> Iterator[st
 
 def _threshold_problems(threshold: Threshold, document: Document) -> Iterator[str]:
     known = document.edges.get(threshold.metric)
-    try:
-        written = str(threshold.seconds)
-    except ValueError:
-        yield f'le="{threshold.le}" is no number of seconds'
-        return
+    written = str(threshold.seconds)
     if known is None:
         yield (
             f'le="{threshold.le}" is no bucket edge that is known of {threshold.metric}: its edges do not stand in'

@@ -106,6 +106,7 @@ class Stats:
     jobs: Mapping[State, int]
     oldest_runnable_age_seconds: float = 0.0  # 0: none is runnable
     oldest_running_age_seconds: float = 0.0  # 0: none is running
+    lease_overdue_seconds: float = 0.0  # how long a lease has been over without anybody taking the job; 0: none is
     database_size_bytes: int = 0
     wal_size_bytes: int = 0
     disk_free_bytes: int = 0

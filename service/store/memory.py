@@ -153,6 +153,8 @@ class MemoryJobStore:
     async def stats(self, now: float) -> Stats:
         with self._lock:
             jobs = list(self._jobs.values())
+            leases = [until for _, until in self._leases.values()]
+        lease_now = self._lease_clock()
         counts = Counter(job.state for job in jobs)
         runnable = [job.run_at for job in jobs if job.state is State.QUEUED]
         running = [job.started_at for job in jobs if job.state is State.RUNNING and job.started_at is not None]
@@ -160,6 +162,7 @@ class MemoryJobStore:
             jobs={state: counts[state] for state in State},
             oldest_runnable_age_seconds=max(0.0, now - min(runnable, default=now)),
             oldest_running_age_seconds=max(0.0, now - min(running, default=now)),
+            lease_overdue_seconds=max(0.0, lease_now - min(leases, default=lease_now)),
         )
 
     async def check(self) -> None:

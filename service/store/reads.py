@@ -15,6 +15,7 @@ from service.domain.ports import Page, Query, Stats
 from service.store import cursor, rows
 from service.store.database import Database
 from service.store.driver import sqlite3
+from service.store.lease import LeaseClock
 from service.store.rows import ATTEMPT_COLUMNS, JOB_COLUMNS
 from service.store.tables import attempt, counter, job
 
@@ -52,13 +53,14 @@ def cancellations(connection: sqlite3.Connection, owner: str) -> frozenset[str]:
     return frozenset(row[0] for row in connection.execute(_sql(_cancellations), {"owner": owner}))
 
 
-def stats(connection: sqlite3.Connection, database: Database, now: float) -> Stats:
-    runnable, scheduled, running = connection.execute(_sql(_oldest)).fetchone()
+def stats(connection: sqlite3.Connection, database: Database, lease_clock: LeaseClock, now: float) -> Stats:
+    runnable, scheduled, running, leased = connection.execute(_sql(_oldest), {"boot": lease_clock.boot}).fetchone()
     runnable = min(time for time in (runnable, scheduled, now) if time is not None)
     return Stats(
         jobs={State(name): number for name, number in connection.execute(_sql(_counts))},
         oldest_runnable_age_seconds=max(0.0, now - runnable),
         oldest_running_age_seconds=max(0.0, now - (now if running is None else running)),
+        lease_overdue_seconds=0.0 if leased is None else max(0.0, lease_clock.now() - leased),
         database_size_bytes=database.path.stat().st_size,
         wal_size_bytes=database.log_bytes(),
         disk_free_bytes=database.free_bytes(),
@@ -110,7 +112,9 @@ def _oldest() -> Select[Any]:
     runnable = select(func.min(job.c.run_at)).where(text("state = 'queued' AND due = 1"))
     scheduled = select(func.min(job.c.run_at)).where(text("state = 'queued' AND due = 0"))
     running = select(func.min(job.c.started_at)).where(text("state = 'running'"))
-    return select(runnable.scalar_subquery(), scheduled.scalar_subquery(), running.scalar_subquery())
+    # Of this boot: how long another boot's leases have been over, no clock can tell; the next claim takes their jobs.
+    leased = select(func.min(job.c.lease_until)).where(text("state = 'running'"), job.c.lease_boot == bindparam("boot"))
+    return select(*(each.scalar_subquery() for each in (runnable, scheduled, running, leased)))
 
 
 @cache

@@ -137,7 +137,7 @@ class SqliteJobStore:
         return deleted
 
     async def stats(self, now: float) -> Stats:
-        return await self._reading.run(reads.stats, self._database, now)
+        return await self._reading.run(reads.stats, self._database, self._clock, now)
 
     async def check(self) -> None:
         self._writer.check()

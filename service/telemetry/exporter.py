@@ -14,9 +14,10 @@ class QuietExporter(SpanExporter):
     """One line when exports begin to fail, one each five minutes while they do, one when they work again; the SDK's own
     two lines a batch are silenced in logging.py."""
 
-    def __init__(self, exporter: SpanExporter, event: Callable[..., None]) -> None:
+    def __init__(self, exporter: SpanExporter, event: Callable[..., None], lost: Callable[[int], None]) -> None:
         self._exporter = exporter
         self._event = event
+        self._count = lost
         self._lost = 0
         self._said_at = 0.0
 
@@ -29,6 +30,7 @@ class QuietExporter(SpanExporter):
             return result
         first = self._lost == 0
         self._lost += len(spans)
+        self._count(len(spans))
         if first or time.monotonic() - self._said_at >= REMIND_SECONDS:
             self._said_at = time.monotonic()
             self._event("span_export_failed", logging.WARNING, spans_lost=self._lost)

@@ -14,9 +14,8 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from service.domain.job import Outcome
+from service.telemetry.edges import EDGES
 
-# The thresholds that are judged (0.1 and 0.5 s) are edges: a quantile or a ratio is exact only there.
-LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 JOB_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 COMMIT_EDGES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 BATCH_EDGES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
@@ -52,7 +51,7 @@ class Metrics:
                 "http_request_duration_seconds",
                 "From the request's arrival to its last byte; without event streams and `Prefer: wait`.",
                 ["method", "route", "status"],
-                buckets=LATENCY_EDGES,
+                buckets=EDGES["http_request_duration_seconds"],
                 registry=registry,
             ).labels
         )
@@ -67,7 +66,7 @@ class Metrics:
                 "job_submit_seconds",
                 "From the request's arrival to the job durable (or refused): the submission SLO.",
                 ["outcome"],
-                buckets=LATENCY_EDGES,
+                buckets=EDGES["job_submit_seconds"],
                 registry=registry,
             ).labels
         )
@@ -80,7 +79,11 @@ class Metrics:
         )
         self.wait = cache(
             Histogram(
-                "job_wait_seconds", "From runnable to started.", ["kind"], buckets=JOB_EDGES, registry=registry
+                "job_wait_seconds",
+                "From runnable to started.",
+                ["kind"],
+                buckets=EDGES["job_wait_seconds"],
+                registry=registry,
             ).labels
         )
         self.run = cache(
@@ -107,6 +110,7 @@ class Metrics:
         self.store_busy = Counter(
             "store_busy_total", "Times another process held the database although the lock was ours.", registry=registry
         )
+        self.spans_lost = Counter("trace_spans_lost_total", "Spans that no collector took.", registry=registry)
         self.loop_lag = Gauge(
             "event_loop_lag_seconds", "Longest delay of the event loop in the last 15 s.", registry=registry
         )

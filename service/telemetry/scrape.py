@@ -14,6 +14,7 @@ from service.telemetry.metrics import Metrics
 _FACTS = (
     ("jobs_oldest_runnable_age_seconds", "0: none is runnable."),
     ("jobs_oldest_running_age_seconds", "0: none is running."),
+    ("jobs_lease_overdue_seconds", "How long a lease has been over without anybody taking the job; 0: none is."),
     ("database_size_bytes", "The database file."),
     ("wal_size_bytes", "Its write-ahead log."),
     ("disk_free_bytes", "Of the database's disk."),

@@ -52,6 +52,7 @@ class Telemetry:
             exporter=span_exporter,
             traces_url=traces_url,
             event=self.event,
+            lost=self.metrics.spans_lost.inc,
         )
         self.jobs = JobTelemetry(self.metrics, self.tracing, self.log)
         self.store = StoreTelemetry(self.metrics, self.log)

@@ -45,6 +45,7 @@ class Tracing:
         exporter: SpanExporter | None,
         traces_url: str | None,
         event: Callable[..., None],
+        lost: Callable[[int], None],
     ) -> None:
         self.tracer: Tracer = NoOpTracer()
         self._version = version
@@ -53,6 +54,7 @@ class Tracing:
         self._exporter = exporter
         self._traces_url = traces_url
         self._event = event
+        self._lost = lost
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -61,7 +63,7 @@ class Tracing:
         if exporter is None and self._traces_url is not None:
             exporter = OTLPSpanExporter(self._traces_url, timeout=EXPORT_SECONDS)
         if exporter is not None:
-            exporter = QuietExporter(exporter, self._event)
+            exporter = QuietExporter(exporter, self._event, self._lost)
             provider.add_span_processor(
                 BatchSpanProcessor(exporter, max_queue_size=QUEUE_SPANS, schedule_delay_millis=1000)
             )

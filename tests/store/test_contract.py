@@ -8,7 +8,7 @@ import pytest
 from service.domain.job import JobNotFound, Outcome, QueueFull, State
 from service.domain.ports import BadCursor, JobStore, Query
 from tests.store.conftest import OpenStore
-from tests.store.making import NOW, end, make_job
+from tests.store.making import NOW, ManualClock, end, make_job
 
 
 async def test_an_added_job_is_read_back_as_it_was(store: JobStore) -> None:
@@ -194,6 +194,17 @@ async def test_stats_count_jobs_by_state_and_tell_the_oldest(store: JobStore) ->
     assert stats.oldest_runnable_age_seconds == 7
     assert stats.oldest_running_age_seconds == 9
     assert (await store.stats(NOW + 2)).oldest_runnable_age_seconds == 0
+
+
+async def test_stats_tell_how_long_a_lease_has_been_over(store: JobStore, clock: ManualClock) -> None:
+    await store.add(make_job())
+    await store.claim("w", 1, 30, NOW)
+    clock.seconds += 29
+    assert (await store.stats(NOW)).lease_overdue_seconds == 0
+    clock.seconds += 8
+    assert (await store.stats(NOW)).lease_overdue_seconds == 7
+    await store.claim("other", 1, 30, NOW)
+    assert (await store.stats(NOW)).lease_overdue_seconds == 0
 
 
 async def test_prune_deletes_old_ended_jobs_up_to_its_limit(store: JobStore) -> None:

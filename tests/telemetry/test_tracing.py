@@ -81,10 +81,14 @@ def test_failing_exports_are_told_once_and_so_is_their_end() -> None:
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             return next(results)
 
-    exporter = QuietExporter(Flaky(), lambda message, level=logging.INFO, **facts: told.append((message, facts)))
+    lost: list[int] = []
+    exporter = QuietExporter(
+        Flaky(), lambda message, level=logging.INFO, **facts: told.append((message, facts)), lost.append
+    )
     for _ in range(7):
         exporter.export([ReadableSpan("x"), ReadableSpan("y")])
     assert told == [("span_export_failed", {"spans_lost": 2}), ("span_export_recovered", {"spans_lost": 10})]
+    assert sum(lost) == 10, "the counter, for who does not read logs"
 
 
 async def test_spans_name_their_service_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
