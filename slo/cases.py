@@ -6,7 +6,7 @@ Made from slo.yaml too, as its numbers are theirs: a changed threshold, objectiv
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from slo.document import Document, Objective, Refused, seconds
+from slo.document import FINEST, Document, Objective, Refused, seconds
 from slo.rules import annotations, identity
 from slo.text import as_yaml
 
@@ -19,7 +19,7 @@ PAGES = 'count(ALERTS{severity="page", alertstate="firing"}) or vector(0)'
 
 
 def cases(document: Document) -> str:
-    tests = [*_burning(document), _burst(document), _recovered(document), *_silent(document)]
+    tests = [*_burning(document), _burst(document), _outage(document), _recovered(document), *_silent(document)]
     about = "Made by `make slo` from slo.yaml: `promtool test rules`. Do not edit."
     head = {"rule_files": ["../rules/slo.yml"], "evaluation_interval": f"{STEP_SECONDS}s", "fuzzy_compare": True}
     return as_yaml({**head, "tests": tests}, about)
@@ -46,14 +46,23 @@ def _burst(document: Document) -> Case:
     return _case("a burst too short to matter", series, expected)
 
 
+def _outage(document: Document) -> Case:
+    """After healthy hours only the fastest pair sees the first hour of it; the tickets may."""
+    fastest = max((pair for pair in document.windows["page"]), key=lambda pair: pair.burn)
+    phases = {o.name: [_phase("12h", 0), _phase(fastest.long, _worst(document, o))] for o in document.objectives}
+    at = f"{12 * 60 + seconds(fastest.long) // 60 - 2}m"
+    return _case("the first hour of an outage pages", _played(document, phases), []) | _pages(
+        at, len(document.objectives)
+    )
+
+
 def _recovered(document: Document) -> Case:
     """The long windows still see it, the short ones do not."""
     worst = {o.name: _worst(document, o) for o in document.objectives}
     series = _played(document, {name: [_phase("1h", share), _phase("7h", 0)] for name, share in worst.items()})
     during = [_fires(document, o, list(document.windows), "58m", worst[o.name]) for o in document.objectives]
     after = [_fires(document, o, (), "470m", 0) for o in document.objectives]
-    soon = {"expr": PAGES, "eval_time": "100m", "exp_samples": [{"labels": "{}", "value": 0}]}
-    return {**_case("what is over wakes nobody", series, [*during, *after]), "promql_expr_test": [soon]}
+    return _case("what is over wakes nobody", series, [*during, *after]) | _pages("100m", 0)
 
 
 def _silent(document: Document) -> Iterator[Case]:
@@ -63,7 +72,12 @@ def _silent(document: Document) -> Iterator[Case]:
 
     objectives = document.objectives
     healthy = _phase("1h", 0)
-    yield quiet("no traffic", {o.name: [(60, 0, 0)] for o in objectives})
+    zero = [{"labels": "{}", "value": 0}]
+    ratios = [
+        {"expr": f"sum(slo:sli_error:ratio_rate{window}) == 0", "eval_time": "100m", "exp_samples": zero}
+        for window in (FINEST, document.period)
+    ]
+    yield quiet("no traffic is no error", {o.name: [(60, 0, 0)] for o in objectives}) | {"promql_expr_test": ratios}
     few = {o.name: o.least_rate * 0.8 * STEP_SECONDS / 2 for o in objectives}
     yield quiet("little traffic, half of it bad: a few events are no rate", {n: [(60, e, e)] for n, e in few.items()})
     yield quiet("a restart: all counters begin anew", {o.name: [healthy, healthy] for o in objectives}, resets=True)
@@ -72,6 +86,11 @@ def _silent(document: Document) -> Iterator[Case]:
         {o.name: [healthy, _phase("2m", 10 * o.budget), _phase("58m", 0)] for o in objectives},
         resets=True,
     )
+
+
+def _pages(at: str, number: int) -> Case:
+    samples = [{"labels": "{}", "value": number}]
+    return {"promql_expr_test": [{"expr": PAGES, "eval_time": at, "exp_samples": samples}]}
 
 
 def _worst(document: Document, objective: Objective) -> float:
