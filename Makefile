@@ -30,14 +30,14 @@ run: .venv/runtime ## Serve on http://127.0.0.1:8000, SQLite in data/, no Docker
 	@exec $(BIN)/python -m service
 
 test: .venv/development ## Run the tests (no Docker, no root)
-	$(BIN)/pytest -n 3 --dist worksteal -m "not stack and not restart" $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal -m "not stack and not restart and not incident" $(ARGS)
 
 check: .venv/development ## Lint, types, architecture, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 3 --dist worksteal -q -m "not stack and not restart"
+	$(BIN)/pytest -n 3 --dist worksteal -q -m "not stack and not restart and not incident"
 
 fmt: .venv/development ## Format the code and fix what the linter can
 	$(BIN)/ruff format .
@@ -63,7 +63,7 @@ up: ## Build and start the whole stack, wait until it is healthy, print the addr
 	@printf '\n  API         %s   (docs: /docs)\n' '$(HOST)'
 	@printf '  Grafana     http://localhost:$(GRAFANA_PORT)/grafana/   (admin, password in secrets/development/)\n'
 	@printf '  Prometheus  http://localhost:$(PROMETHEUS_PORT)\n  Jaeger      http://localhost:$(JAEGER_PORT)\n'
-	@printf '  Alerts      http://localhost:$(ALERTMANAGER_PORT)\n\n  Post a job:\n\n'
+	@printf '  Alerts      http://localhost:$(ALERTMANAGER_PORT)   (what is sent: docker compose logs -f sink)\n\n  Post a job:\n\n'
 	@printf '  curl -k %s/jobs -H "Authorization: Bearer dev-key" \\\n       -H "Content-Type: application/json" -d '"'"'{"kind": "sleep"}'"'"'\n\n' '$(HOST)'
 
 down: ## Stop the stack; its data stays (ARGS=-v deletes it)
@@ -77,9 +77,11 @@ verify: .venv/development ## Send a request and a job through the running stack 
 	PROMETHEUS_URL=http://localhost:$(PROMETHEUS_PORT) GRAFANA_URL=http://localhost:$(GRAFANA_PORT)/grafana \
 	JAEGER_URL=http://localhost:$(JAEGER_PORT) $(BIN)/pytest -v -m stack tests/stack
 
-loadtest: ## Judge the running stack under load: a table, a report in loadtest/reports/, exit 1 if too slow (RATE=, DURATION=)
-	LOADTEST_USER=$(or $(LOADTEST_USER),$(shell id -u)) LOADTEST_HOST=$(if $(REMOTE),$(HOST)) \
-	LOADTEST_RATE=$(or $(RATE),$(LOADTEST_RATE)) LOADTEST_SECONDS=$(or $(DURATION),$(LOADTEST_SECONDS)) $(COMPOSE) --profile loadtest run --rm --build loadtest
+loadtest: ## Judge the stack under load by slo.yaml, exit 1 if it fails (SCENARIO=smoke|slo|stress|soak, RATE=, DURATION=, COMPARE=no)
+	@$(COMPOSE) build --quiet loadtest
+	@LOADTEST_USER=$(or $(LOADTEST_USER),$(shell id -u)) LOADTEST_HOST=$(if $(REMOTE),$(HOST)) LOADTEST_SCENARIO=$(or $(SCENARIO),$(LOADTEST_SCENARIO)) \
+	LOADTEST_RATE=$(or $(RATE),$(LOADTEST_RATE)) LOADTEST_SECONDS=$(or $(DURATION),$(LOADTEST_SECONDS)) LOADTEST_COMPARE=$(or $(COMPARE),$(LOADTEST_COMPARE)) \
+	$(COMPOSE) run --rm --no-deps loadtest # with its dependencies it would build and recreate the very service that it judges
 
 pictures: .venv/bench ## Draw the dashboards of the running stack, and the last stress test, into docs/ (MINUTES=15)
 	PROMETHEUS_URL=http://localhost:$(PROMETHEUS_PORT) $(BIN)/python -m grafana.pictures $(if $(MINUTES),--minutes $(MINUTES))

@@ -1,0 +1,1 @@
+"""Shows what Alertmanager would send: a receiver for development that writes one log line per notification."""
