@@ -8,15 +8,19 @@ from pathlib import Path
 from grafana import boards
 from slo import shortened
 from slo.cases import cases
-from slo.document import ROOT, Document, Refused, read
+from slo.document import ROOT, Document, read
 from slo.edges import edges
 from slo.limits import limits
+from slo.page import page
 from slo.rules import rules
 
+PAGE = Path("docs/slo.md")
 
-def files(document: Document) -> Mapping[Path, str]:
+
+def files(document: Document, root: Path = ROOT) -> Mapping[Path, str]:
     """Contents by path below the project's root."""
     return {
+        PAGE: page(document, (root / PAGE).read_text()),
         Path("prometheus/rules/slo.yml"): rules(document),
         Path("prometheus/tests/slo.yml"): cases(document),
         Path("service/telemetry/edges.py"): edges(document),
@@ -29,7 +33,7 @@ def stale(document: Document, root: Path = ROOT) -> list[str]:
     """What is wrong with the checked-in files, a line each."""
     different = [
         str(path)
-        for path, text in files(document).items()
+        for path, text in files(document, root).items()
         if not (root / path).exists() or (root / path).read_text() != text
     ]
     said = [f"{path} does not say what slo.yaml says: run `make slo`" for path in different]
@@ -48,7 +52,7 @@ def main() -> int:
             return 1 if problems else 0
         else:
             written = [path for path, text in files(document).items() if _written(ROOT / path, text)]
-    except (Refused, OSError) as error:
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     print("\n".join(f"written: {path}" for path in written) or "nothing changed")

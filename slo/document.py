@@ -64,7 +64,7 @@ class Objective:
     @property
     def promise(self) -> str:
         """In words, with its numbers."""
-        within = f" (within {_milliseconds(self.threshold.seconds)})" if self.threshold else ""
+        within = f" within {_milliseconds(self.threshold.seconds)}" if self.threshold else ""
         return f"{self.ratio * 100:g} % {self.description}{within}"
 
 
