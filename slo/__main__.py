@@ -11,16 +11,18 @@ from slo.cases import cases
 from slo.document import ROOT, Document, read
 from slo.edges import edges
 from slo.limits import limits
-from slo.page import page
+from slo.page import page, readme
 from slo.rules import rules
 
 PAGE = Path("docs/slo.md")
+README = Path("README.md")
 
 
 def files(document: Document, root: Path = ROOT) -> Mapping[Path, str]:
     """Contents by path below the project's root."""
     return {
         PAGE: page(document, (root / PAGE).read_text()),
+        README: readme(document, (root / README).read_text()),
         Path("prometheus/rules/slo.yml"): rules(document),
         Path("prometheus/tests/slo.yml"): cases(document),
         Path("service/telemetry/edges.py"): edges(document),

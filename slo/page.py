@@ -1,4 +1,4 @@
-"""The tables of docs/slo.md, between their marks."""
+"""What README.md and docs/slo.md say of the objectives, between their marks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,13 +8,23 @@ BEGIN, END = "<!-- from slo.yaml: `make slo` -->\n", "<!-- end -->"
 
 
 def page(document: Document, text: str) -> str:
-    """The page with its tables anew. Raises `ValueError` where it has not two pairs of marks."""
-    parts = text.split(BEGIN)
-    if len(parts) != 3:
-        raise ValueError(f"docs/slo.md has {len(parts) - 1} marks {BEGIN.strip()}, not 2")
-    tables = (_table(_objectives(document)), _table(_windows(document)))
-    blocks = (f"{BEGIN}\n{table}\n{END}{part.partition(END)[2]}" for table, part in zip(tables, parts[1:], strict=True))
-    return parts[0] + "".join(blocks)
+    """docs/slo.md with its tables anew. Raises `ValueError` where marks are missing."""
+    return _replaced(text, (_table(_objectives(document)), _table(_windows(document))))
+
+
+def readme(document: Document, text: str) -> str:
+    """README.md with its list of promises anew. Raises `ValueError` where marks are missing."""
+    lines = [f"- {objective.promise}\n" for objective in document.objectives]
+    return _replaced(text, ("".join(lines) + f"- at {document.rate:g} submissions a second on two cores\n",))
+
+
+def _replaced(text: str, blocks: Sequence[str]) -> str:
+    before, *rest = text.split(BEGIN)
+    if len(rest) != len(blocks):
+        raise ValueError(f"{text.partition(chr(10))[0]}: has {len(rest)} times {BEGIN.strip()}, not {len(blocks)}")
+    return before + "".join(
+        f"{BEGIN}\n{block}\n{END}{part.partition(END)[2]}" for block, part in zip(blocks, rest, strict=True)
+    )
 
 
 def _objectives(document: Document) -> Iterator[Sequence[str]]:

@@ -21,7 +21,13 @@ def clone(tmp_path: Path) -> Path:
     """What `make slo` reads and writes, to be changed."""
     for folder in ("slo", "grafana", "prometheus"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (FILE, Path("service/telemetry/edges.py"), Path("loadtest/slo.json"), Path("docs/slo.md")):
+    for path in (
+        FILE,
+        Path("service/telemetry/edges.py"),
+        Path("loadtest/slo.json"),
+        Path("docs/slo.md"),
+        Path("README.md"),
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     return tmp_path
@@ -54,6 +60,7 @@ def test_one_changed_threshold_changes_rules_tests_dashboards_buckets_and_verdic
         "service/telemetry/edges.py",
         "loadtest/slo.json",
         "docs/slo.md",
+        "README.md",
     }
     rules = now[Path("prometheus/rules/slo.yml")]
     assert 'le="0.15"' in rules
