@@ -1,58 +1,111 @@
-"""What the load test calls good. Only the process that sees all statistics decides: the master, or the only one.
+"""The verdict on a measured step: a line for each objective. Nothing here measures."""
 
-Locust rounds its percentiles (1 ms below 100 ms, 10 ms below 1 s), so a threshold is exact to that.
-"""
-
-import os
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
-from locust.env import Environment
-from locust.runners import WorkerRunner
+from loadtest.limits import Limits
+from loadtest.samples import Summary, percentile, share_within
+from loadtest.series import milliseconds
 
-SUBMISSION = "POST /jobs"
-COMPLETION = "job completion"
+LATE_SHARE = 0.25  # of the latency threshold: a generator later than this judges itself
 
-
-def _threshold(name: str, default: float) -> float:
-    return float(os.environ.get(f"LOADTEST_{name}") or default)
+TOO_BUSY = "the generator could not keep up, its machine is too busy. Use another one, or a lower RATE"
 
 
-MAX_FAILURE_RATIO = _threshold("MAX_FAILURE_RATIO", 0.001)
-MAX_SUBMISSION_P99_MS = _threshold("MAX_SUBMISSION_P99_MS", 100)
-MAX_COMPLETION_P99_MS = _threshold("MAX_COMPLETION_P99_MS", 1000)
-MIN_RATE_SHARE = _threshold("MIN_RATE_SHARE", 0.95)  # of the rate that was asked for
+@dataclass(frozen=True, slots=True)
+class Line:
+    good: bool | None  # None: not judged
+    name: str
+    text: str
 
 
-def install(environment: Environment, rate: float, seconds: float) -> None:
-    """Judge when Locust quits."""
-
-    def judge(environment: Environment, **_: Any) -> None:
-        if isinstance(environment.runner, WorkerRunner):
-            return
-        lines = list(verdict(environment, rate, seconds))
-        print("\nVerdict")
-        for good, line in lines:
-            print(f"  {'ok  ' if good else 'FAIL'}  {line}")
-        environment.process_exit_code = 0 if all(good for good, _ in lines) else 1
-
-    environment.events.quitting.add_listener(judge)
+def objectives(limits: Limits, found: Summary) -> Iterator[Line]:
+    """Of what the clients saw."""
+    if not found.requests:
+        yield Line(False, "requests", "none was sent, and nothing is not good: ask for a RATE and a DURATION")
+        return
+    yield _rate(limits, found)
+    yield _latency(limits, found)
+    yield _availability(limits, found)
+    yield _start_delay(limits, found)
+    yield _completion(found)
 
 
-def verdict(environment: Environment, rate: float, seconds: float) -> Iterator[tuple[bool, str]]:
-    total = environment.stats.total
-    submissions = environment.stats.get(SUBMISSION, "POST")
-    completions = environment.stats.get(COMPLETION, "JOB")
-    # No request has no failure, and a server that answers slowly is asked less: both would look good.
-    least = MIN_RATE_SHARE * rate * seconds
-    yield submissions.num_requests >= least, f"{submissions.num_requests} submissions, at least {least:.0f}"
-    achieved = submissions.total_rps
-    yield achieved >= MIN_RATE_SHARE * rate, f"{achieved:.1f} submissions/s, at least {MIN_RATE_SHARE * rate:.1f}"
-    yield (
-        completions.num_requests >= least,
-        f"{completions.num_requests} jobs followed to their end, at least {least:.0f}",
+def generator(limits: Limits, found: Summary) -> Iterator[Line]:
+    """Whether the load test itself kept up: what it sends late, it measures late."""
+    if found.lateness:
+        late, most = percentile(found.lateness, 0.99), LATE_SHARE * _threshold(limits, "submission-latency")
+        yield Line(
+            late <= most,
+            "generator",
+            f"sent 99 % within {milliseconds(late)} of their time, at most {milliseconds(most)}"
+            + ("" if late <= most else f": {TOO_BUSY}"),
+        )
+
+
+def _rate(limits: Limits, found: Summary) -> Line:
+    least = limits.least_rate_share * found.asked.rate
+    dropped = f"; {found.dropped:,} were dropped, with too many in flight" if found.dropped else ""
+    return Line(
+        found.achieved_rate >= least,
+        "rate",
+        f"{found.achieved_rate:.1f} submissions/s accepted of {found.asked.rate:g} asked, at least {least:g}{dropped}",
     )
-    yield total.fail_ratio <= MAX_FAILURE_RATIO, f"{total.fail_ratio:.4%} failed, at most {MAX_FAILURE_RATIO:.4%}"
-    for entry, most in ((submissions, MAX_SUBMISSION_P99_MS), (completions, MAX_COMPLETION_P99_MS)):
-        p99 = entry.get_response_time_percentile(0.99)
-        yield 0 < p99 <= most, f"p99 of {entry.name} {p99:.0f} ms, at most {most:.0f} ms"
+
+
+def _latency(limits: Limits, found: Summary) -> Line:
+    objective, threshold = limits.objectives["submission-latency"], _threshold(limits, "submission-latency")
+    share = share_within(found.latency, threshold)
+    good = share >= objective.ratio
+    sent = share_within(found.latency_sent, threshold)
+    hint = f" ({percent(sent)} from when they were really sent)" if not good and sent > share else ""
+    return Line(
+        good,
+        objective.name,
+        f"{percent(share)} of {len(found.latency):,} answered within {milliseconds(threshold)} of their time,"
+        f" at least {percent(objective.ratio)}{hint}",
+    )
+
+
+def _availability(limits: Limits, found: Summary) -> Line:
+    objective = limits.objectives["availability"]
+    share = 1 - found.failed / found.requests
+    what = "; ".join(f"{count:,} times {failure}" for failure, count in sorted(found.failures.items())[:5])
+    return Line(
+        share >= objective.ratio,
+        objective.name,
+        f"{percent(share)} of {found.requests:,} requests as expected, at least {percent(objective.ratio)}"
+        + (f": {what}" if what else ""),
+    )
+
+
+def _start_delay(limits: Limits, found: Summary) -> Line:
+    objective, threshold = limits.objectives["start-delay"], _threshold(limits, "start-delay")
+    share = share_within(found.start_delay, threshold)
+    return Line(
+        share >= objective.ratio,
+        objective.name,
+        f"{percent(share)} of {len(found.start_delay):,} jobs started within {milliseconds(threshold)},"
+        f" at least {percent(objective.ratio)}",
+    )
+
+
+def _completion(found: Summary) -> Line:
+    others = {state: count for state, count in found.states.items() if state != "succeeded"}
+    what = ", ".join(f"{count:,} {state or 'never seen'}" for state, count in sorted(others.items()))
+    return Line(
+        0 < found.accepted == found.succeeded,
+        "completion",
+        f"{found.succeeded:,} of {found.accepted:,} accepted jobs succeeded, all must" + (f": {what}" if what else ""),
+    )
+
+
+def _threshold(limits: Limits, name: str) -> float:
+    threshold = limits.objectives[name].threshold
+    assert threshold, f"slo.json has no threshold of {name}"  # noqa: S101
+    return threshold
+
+
+def percent(share: float) -> str:
+    """Cut, not rounded: 98.999 % must not look like 99 %."""
+    return f"{int(share * 100_000 + 1e-6) / 1000:g} %"
