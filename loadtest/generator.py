@@ -10,7 +10,7 @@ from gevent.pool import Pool
 from loadtest import series
 from loadtest.samples import Measured, Story
 from loadtest.scenario import Step
-from loadtest.schedule import arrivals, dispatch
+from loadtest.schedule import arrivals, dispatch, follow_every
 
 MOST_IN_FLIGHT = 2000  # stories. Beyond, arrivals are dropped and lower the rate: memory and connections have an end.
 DRAIN_SECONDS = 60.0
@@ -30,6 +30,7 @@ class Generator:
     def run(self, step: Step) -> Measured:
         """Returns when every story has ended, or was cut short after `DRAIN_SECONDS`."""
         times = arrivals(step.rate, step.seconds, self._chance)
+        every = follow_every(step.rate)
         pool = Pool(MOST_IN_FLIGHT)
         measured = Measured(step, clock())
 
@@ -37,7 +38,7 @@ class Generator:
             if pool.free_count() == 0:
                 measured.dropped += 1
                 return
-            story = Story(due)
+            story = Story(due, followed=len(measured.stories) % every == 0)
             measured.stories.append(story)
             pool.spawn(tell, story)
 

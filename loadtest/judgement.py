@@ -27,7 +27,8 @@ def _compared(limits: Limits, outcome: Outcome) -> Sequence[Line]:
         return []
     if outcome.between is None:
         return [NOT_COMPARED]
-    accepted, succeeded = sum(step.accepted for step in steps), sum(step.succeeded for step in steps)
+    accepted = sum(step.accepted for step in steps)
+    succeeded = accepted - sum(step.followed - step.succeeded for step in steps)  # all must, followed or not
     unknown = sum(step.unknown for step in steps) + outcome.left_over
     lines = list(comparison.counts(outcome.between, accepted, succeeded, unknown))
     if not outcome.scenario.ramp:

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "loadtest/reports/report.json"
 FOLDER = ROOT / "docs/slo"
 SHADES = {"p50": "#64748b", "p99": "#c2410c", "p99.9": "#7c3aed"}
-SAMPLES = "submission, from its time"
+SAMPLES = "submission, in the service"
+CLIENT = "submission, from its time"
 
 
 def main(report: Path = REPORT, folder: Path = FOLDER) -> None:
@@ -50,12 +51,15 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     figure = Figure(figsize=(7.6, 4.0), layout="constrained")
     axes = figure.subplots()
     for share, shade in SHADES.items():
-        points = [
-            (step["asked_rate"], value * 1000)
-            for step in found["steps"]
-            if (value := step["percentiles_seconds"][SAMPLES][share]) is not None
-        ]
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, color=shade, label=share)
+        for samples, style, suffix in ((SAMPLES, "-", ""), (CLIENT, ":", ", as clients see it")):
+            points = [
+                (step["asked_rate"], value * 1000)
+                for step in found["steps"]
+                if (value := step["percentiles_seconds"][samples][share]) is not None
+            ]
+            axes.plot(
+                *zip(*points, strict=True), style, marker="o", markersize=3, color=shade, label=f"{share}{suffix}"
+            )
     threshold, knee = found["threshold_seconds"] * 1000, found["knee"]
     axes.axhline(threshold, color="#b91c1c", linestyle="--", linewidth=1, label=f"objective: {threshold:g} ms")
     axes.axvline(knee["holds_at"], color="black", linestyle=":", linewidth=1)

@@ -16,6 +16,8 @@ from loadtest.settings import Settings, Unusable
 
 PROXY = "/grafana/api/datasources/proxy/uid/prometheus/api/v1/query"
 SCRAPE_WITHIN_SECONDS = 60.0
+UNFINISHED = 'max(jobs{state="queued"}) + max(jobs{state="running"})'
+IDLE_WITHIN_SECONDS = 30  # then some other's jobs go on, or are scheduled for later
 SETTLED_SECONDS = 0.5  # what the service counts after it answered is counted by then
 
 
@@ -44,11 +46,12 @@ class Prometheus:
                 )
 
     def settled(self) -> counters.Counters:
-        """The counters of a scrape that began after this call."""
+        """The counters of a scrape that began after this call, and after the last job ended."""
         now = self._value("time()")
-        for _ in range(round(SCRAPE_WITHIN_SECONDS)):
+        for waited in range(round(SCRAPE_WITHIN_SECONDS)):
             scraped = self._value('min(timestamp(up{job="service"}) and up{job="service"} == 1)')
-            if scraped is not None and now is not None and scraped >= now + SETTLED_SECONDS:
+            young = scraped is not None and now is not None and scraped >= now + SETTLED_SECONDS
+            if young and (waited >= IDLE_WITHIN_SECONDS or not self._value(UNFINISHED)):
                 return self._counters()
             self._sleep(1)
         raise Unusable(

@@ -15,6 +15,7 @@ class Story:
     """One submission and its job. Times are seconds on the generator's clock."""
 
     due: float
+    followed: bool = True  # to the job's end
     sent: float = math.inf  # really
     answered: float = math.inf
     status: int = 0
@@ -64,11 +65,12 @@ class Summary:
     arrivals: int
     dropped: int
     accepted: int
-    succeeded: int
+    followed: int  # accepted jobs that their client waited for
+    succeeded: int  # of these
     unknown: int  # submissions of which nobody knows whether they were accepted
     requests: int
     failures: Mapping[str, int]  # requests by what went wrong
-    states: Mapping[str, int]  # of accepted jobs, when last seen
+    states: Mapping[str, int]  # of followed jobs, when last seen
     achieved_rate: float
     latency: Sequence[float]  # due to answered: what an arriving client waits for
     latency_sent: Sequence[float]  # sent to answered
@@ -85,6 +87,7 @@ class Summary:
 def summarize(measured: Measured) -> Summary:
     begun = [story for story in measured.stories if story.sent < math.inf]
     accepted = [story for story in begun if story.accepted]
+    followed = [story for story in accepted if story.followed]
     # A late generator stretches the time, so that its rate is what it really reached.
     last = max((story.sent for story in begun), default=measured.start)
     took = max(measured.step.seconds, last - measured.start)
@@ -93,16 +96,17 @@ def summarize(measured: Measured) -> Summary:
         arrivals=len(measured.stories) + measured.dropped,
         dropped=measured.dropped,
         accepted=len(accepted),
-        succeeded=sum(story.state == "succeeded" for story in accepted),
+        followed=len(followed),
+        succeeded=sum(story.state == "succeeded" for story in followed),
         unknown=sum(story.status in LOST_ANSWERS for story in begun),
         requests=sum(story.requests for story in begun),
         failures=Counter(failure for story in begun for failure in story.failures),
-        states=Counter(story.state for story in accepted),
+        states=Counter(story.state for story in followed),
         achieved_rate=len(accepted) / took if took else 0.0,
         latency=sorted(story.answered - story.due if story.accepted else math.inf for story in begun),
         latency_sent=sorted(story.answered - story.sent if story.accepted else math.inf for story in begun),
-        latency_served=sorted(story.served for story in accepted),
+        latency_served=sorted(story.served if story.accepted else math.inf for story in begun),
         lateness=sorted(story.sent - story.due for story in begun),
-        start_delay=sorted(story.start_delay for story in accepted),
-        completion=sorted(story.ended - story.due for story in accepted),
+        start_delay=sorted(story.start_delay for story in followed),
+        completion=sorted(story.ended - story.due for story in followed),
     )

@@ -109,6 +109,7 @@ class SqliteJobStore:
         self, owner: str, limit: int, lease_seconds: float, now: float, hold: Hold | None = None
     ) -> Claimed:
         def durable(claimed: Claimed) -> None:
+            self._wakeup.claimed(limit, len(claimed.jobs))
             if hold is not None:
                 for job in claimed.jobs:
                     hold(job.id, job.run)

@@ -20,7 +20,7 @@ from service.store.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, Row
 @dataclass(slots=True)
 class Transaction:
     connection: sqlite3.Connection
-    runnable: bool = False  # it made jobs claimable
+    runnable: int = 0  # jobs that it made claimable
     more: bool = False  # it filled a worker's slots, and others may find more to claim
     changed: list[str] = field(default_factory=list)  # ids of the jobs that it changed visibly
 
@@ -159,7 +159,7 @@ def add(
             outcome = QueueFull(f"{max_queued} jobs are queued")
         elif outcome is None:
             queued += 1
-            transaction.runnable |= call.row[rows.DUE]
+            transaction.runnable += bool(call.row[rows.DUE])
             if call.key:
                 execute(INSERT, call.row)  # now: another call of this batch may carry the same key
             else:
@@ -197,4 +197,4 @@ def save(transaction: Transaction, seq: int, job: Job, due: bool) -> None:
     """Store what a step made of a job. A job that no longer runs has no owner, so its old worker can change nothing."""
     transaction.connection.execute(UPDATE, (seq, *rows.changed_row(job, due)))
     transaction.changed.append(job.id)
-    transaction.runnable |= due and job.state is State.QUEUED
+    transaction.runnable += due and job.state is State.QUEUED

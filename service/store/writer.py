@@ -135,7 +135,7 @@ class Writer:
             self._fail(calls, error)
         self._answer(calls, transaction)
         if transaction is not None:
-            if transaction.runnable or transaction.more:
+            if transaction.more or self._wakeup.is_too_much(transaction.runnable):
                 self._wakeup.wake_siblings()
             self._watch.tell_siblings(transaction.changed)
 

@@ -30,7 +30,7 @@ def make_story(due: float = 0.0, took: float = 0.02, late: float = 0.001, start_
         sent=due + late,
         answered=due + late + took,
         status=202,
-        served=took / 2,
+        served=took,
         ended=due + late + took + 0.1,
         state="succeeded",
         start_delay=start_delay,

@@ -149,7 +149,16 @@ def test_counters_are_read_from_a_scrape_younger_than_the_question(settings: Set
         return [{"metric": {}, "value": [0, str(at)]}]
 
     canned = Canned(
-        settings, [100.0, "100.0"], scraped(97.0), scraped(100.2), [], scraped(105.0), _vector(counters({}))
+        settings, [100.0, "100.0"], scraped(97.0), scraped(100.2), [], scraped(105.0), scraped(0), _vector(counters({}))
     )
     assert canned.settled() == counters({})
     assert canned.waited == [1, 1, 1]
+
+
+def test_counters_are_read_after_the_last_job_has_ended_unless_others_go_on(settings: Settings) -> None:
+    scraped, busy, idle = ([{"metric": {}, "value": [0, text]}] for text in ("105.0", "3", "0"))
+    canned = Canned(settings, [100.0, "100.0"], scraped, busy, scraped, idle, _vector(counters({})))
+    assert canned.settled() == counters({})
+    assert canned.waited == [1]
+    never = Canned(settings, [100.0, "100.0"], *([scraped, busy] * 30), scraped, _vector(counters({})))
+    assert never.settled() == counters({})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from loadtest.samples import Measured, Story, summarize
 from loadtest.scenario import Step
-from loadtest.schedule import arrivals, dispatch
+from loadtest.schedule import arrivals, dispatch, follow_every
 
 
 @dataclass
@@ -72,3 +72,7 @@ def test_latency_counts_from_the_due_time_and_the_wait_of_the_generator_stands_b
 def test_a_late_generator_did_not_reach_its_rate() -> None:
     stories = [Story(due=number / 10, sent=number / 5, answered=number / 5, status=202) for number in range(101)]
     assert round(summarize(Measured(Step(10, 10), 0.0, stories)).achieved_rate, 2) == 5.05
+
+
+def test_some_forty_clients_a_second_wait_for_their_jobs() -> None:
+    assert [follow_every(rate) for rate in (0, 5, 40, 41, 200, 244.1)] == [1, 1, 1, 2, 5, 7]

@@ -52,6 +52,13 @@ def _told(*answers: Answer) -> tuple[Story, Server]:
     return story, server
 
 
+def test_a_client_who_does_not_wait_only_submits() -> None:
+    story, server = Story(due=0, followed=False), Server([ACCEPTED])
+    tell(server, story, server.clock, server.sleep)
+    assert server.asked == ["POST /jobs"]
+    assert (story.answered, story.ended, story.requests, story.state) == (1, 1, 1, "")
+
+
 def test_a_job_is_submitted_and_waited_for() -> None:
     story, server = _told(ACCEPTED, _job("succeeded"))
     assert server.asked == ["POST /jobs", "GET /jobs/1 wait=30"]

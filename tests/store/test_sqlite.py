@@ -155,7 +155,7 @@ async def test_a_link_to_the_database_leads_to_it(database: Path, opened: OpenSt
 def plan(database: Path, sql: str) -> str:
     connection = driver.connect(database, "ro")
     try:
-        parameters = dict.fromkeys(("id", "user_id", "before", "state", "kind", "limit", "owner", "seq"), 1)
+        parameters = dict.fromkeys(("id", "user_id", "before", "state", "kind", "limit", "owner", "seq", "boot"), 1)
         values = parameters if ":" in sql else (1,) * (3 if "?3" in sql else sql.count("?"))
         return " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
     finally:

@@ -58,3 +58,21 @@ async def test_without_a_directory_only_this_process_wakes() -> None:
         wakeup.wake_siblings()
         wakeup.wake()
         await asyncio.wait_for(wakeup.wait(3600), 30)
+
+
+def test_siblings_sleep_while_this_process_has_half_of_its_slots_free() -> None:
+    wakeup = Wakeup(None)
+    assert wakeup.is_too_much(1), "nobody claims here"
+    wakeup.claimed(asked=4, taken=0)
+    assert [wakeup.is_too_much(1) for _ in range(3)] == [False, False, True]
+    wakeup.claimed(asked=4, taken=1)
+    assert not wakeup.is_too_much(0)
+    assert not wakeup.is_too_much(1)
+    wakeup.claimed(asked=1, taken=0)
+    assert wakeup.is_too_much(1), "the last free slot"
+
+
+def test_a_single_slot_is_always_shared() -> None:
+    wakeup = Wakeup(None)
+    wakeup.claimed(asked=1, taken=0)
+    assert wakeup.is_too_much(1)
