@@ -29,7 +29,7 @@ from service.telemetry.exporter import QuietExporter
 from service.telemetry.redaction import redact_url
 
 FLUSH_SECONDS = 3.0
-EXPORT_SECONDS = 2.5  # the SDK's default of 10 s outlasts the flush
+EXPORT_SECONDS = 10.0  # longer than a collector stalls while it tidies up; what comes meanwhile waits in the queue
 QUEUE_SPANS = 8192  # the SDK's 2048 are full after a second of load; about 25 MB while the collector is away
 
 
