@@ -97,6 +97,14 @@ def test_the_p99_of_both_lie_in_the_same_bucket_or_in_neighbours(took: float, ne
     assert ("more than a bucket apart" in line.text) is not near
 
 
+def test_a_few_milliseconds_on_the_way_are_no_disagreement_about_a_fast_service() -> None:
+    summary = make_summary(make_story(n / 10, took=0.019) for n in range(COUNT))
+    fast = replace(LIMITS, edges={**LIMITS.edges, "job_submit_seconds": (0.01, 0.0125, 0.015, 0.025)})
+    taken = between({"0.01": COUNT})
+    (line,) = comparison.percentiles(taken, fast, summary)
+    assert line.good
+
+
 def test_beyond_the_last_edge_is_a_bucket_too() -> None:
     summary = make_summary(make_story(n / 10, took=3.0) for n in range(COUNT))
     (line,) = comparison.percentiles(between({"inf": COUNT}), LIMITS, summary)
