@@ -33,6 +33,11 @@ def quantile_by(share: float, metric: str, where: str, by: str, ordinary: str) -
     return f"histogram_quantile({share:g}, {buckets}) >= 0 or 0 * ({idle})"
 
 
+def or_zero(expr: str) -> str:
+    """For a single series that begins with the first event."""
+    return f"{expr} or vector(0)"
+
+
 def or_none(expr: str, by: str) -> str:
     """For series that begin with the first event: until then one that says so. `on ()`: any series keeps it away."""
     return f'{expr} or on () label_replace(vector(0), "{by}", "none", "", "")'

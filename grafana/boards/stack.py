@@ -52,9 +52,9 @@ def _now() -> list[Stat]:
         ),
         _bad(
             "Spans lost, 1 h",
-            "round(sum(increase(otelcol_receiver_refused_spans_total[1h]))"
-            " + sum(increase(otelcol_exporter_send_failed_spans_total[1h])))",
-            "Spans that Jaeger refused for want of memory, or could not store: TelemetryBroken. Traces have holes.",
+            "round(sum(increase(trace_spans_lost_total[1h]))"
+            " + (sum(increase(otelcol_exporter_send_failed_spans_total[1h])) or vector(0)))",
+            "Spans that Jaeger did not take, or could not store: TelemetryBroken. Traces have holes.",
         ),
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from grafana.boards.colour import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 from grafana.boards.panel import Query, Series
-from grafana.boards.promql import increase, rate
+from grafana.boards.promql import increase, or_zero, rate
 
 
 def prometheus() -> Sequence[Series]:
@@ -87,8 +87,8 @@ def jaeger() -> Sequence[Series]:
             description="Spans that came in, and that were stored. Apart for long: the storage does not keep up. The"
             " service samples: SERVICE_TRACE_SAMPLE_RATIO.",
             queries=[
-                Query(rate("otelcol_receiver_accepted_spans_total"), "received"),
-                Query(rate("otelcol_exporter_sent_spans_total"), "stored"),
+                Query(or_zero(rate("otelcol_receiver_accepted_spans_total")), "received"),
+                Query(or_zero(rate("otelcol_exporter_sent_spans_total")), "stored"),
             ],
             width=6,
             colours={"received": BLUE, "stored": GREEN},
@@ -101,9 +101,9 @@ def jaeger() -> Sequence[Series]:
             " TelemetryBroken.",
             queries=[
                 Query(increase("trace_spans_lost_total"), "not sent"),
-                Query(increase("otelcol_receiver_refused_spans_total"), "refused"),
-                Query(increase("otelcol_receiver_failed_spans_total"), "failed"),
-                Query(increase("otelcol_exporter_send_failed_spans_total"), "not stored"),
+                Query(or_zero(increase("otelcol_receiver_refused_spans_total")), "refused"),
+                Query(or_zero(increase("otelcol_receiver_failed_spans_total")), "failed"),
+                Query(or_zero(increase("otelcol_exporter_send_failed_spans_total")), "not stored"),
             ],
             width=6,
             colours={"not sent": BLUE, "refused": ORANGE, "failed": PURPLE, "not stored": RED},

@@ -25,6 +25,7 @@ def test_grafana_had_nothing_to_complain_about(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("uid", BOARDS)
+@pytest.mark.usefixtures("story")
 def test_every_panel_gives_finite_values(stack: Stack, uid: str) -> None:
     """Each query through Grafana's own data source, as its panel asks it."""
     panels = stack.from_grafana(f"dashboards/uid/{uid}")["dashboard"]["panels"]
