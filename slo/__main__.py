@@ -33,11 +33,7 @@ def files(document: Document, root: Path = ROOT) -> Mapping[Path, str]:
 
 def stale(document: Document, root: Path = ROOT) -> list[str]:
     """What is wrong with the checked-in files, a line each."""
-    different = [
-        str(path)
-        for path, text in files(document, root).items()
-        if not (root / path).exists() or (root / path).read_text() != text
-    ]
+    different = [path for path, text in files(document, root).items() if _differs(root / path, text)]
     said = [f"{path} does not say what slo.yaml says: run `make slo`" for path in different]
     return [*_missing_edges(document, root), *said]
 
@@ -72,9 +68,13 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _differs(path: Path, text: str) -> bool:
+    return not path.exists() or path.read_text() != text
+
+
 def _written(path: Path, text: str) -> bool:
     """Whether it had to be."""
-    if path.exists() and path.read_text() == text:
+    if not _differs(path, text):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

@@ -28,7 +28,7 @@ def cases(document: Document) -> str:
 def _burning(document: Document) -> Iterator[Case]:
     """A fifth faster than each pair of windows bears, and a fifth slower than the last. Errors from the first moment on
     are the same share of every window, so the days of the long ones need not be played."""
-    burns = sorted({pair.burn for pairs in document.windows.values() for pair in pairs}, reverse=True)
+    burns = sorted({pair.burn for pair in document.pairs}, reverse=True)
     for speed in (*(1.2 * burn for burn in burns), 0.8 * burns[-1]):
         severities = [name for name, pairs in document.windows.items() if speed > min(pair.burn for pair in pairs)]
         shares = {o.name: round(min(0.99, speed * o.budget), 4) for o in document.objectives}
@@ -48,7 +48,7 @@ def _burst(document: Document) -> Case:
 
 def _outage(document: Document) -> Case:
     """After healthy hours only the fastest pair sees the first hour of it; the tickets may."""
-    fastest = max((pair for pair in document.windows["page"]), key=lambda pair: pair.burn)
+    fastest = max(document.windows["page"], key=lambda pair: pair.burn)
     phases = {o.name: [_phase("12h", 0), _phase(fastest.long, _worst(document, o))] for o in document.objectives}
     at = f"{12 * 60 + seconds(fastest.long) // 60 - 2}m"
     return _case("the first hour of an outage pages", _played(document, phases), []) | _pages(
@@ -95,9 +95,7 @@ def _pages(at: str, number: int) -> Case:
 
 def _worst(document: Document, objective: Objective) -> float:
     """More than any pair of windows bears."""
-    return round(
-        min(0.99, 1.2 * objective.budget * max(p.burn for pairs in document.windows.values() for p in pairs)), 4
-    )
+    return round(min(0.99, 1.2 * objective.budget * max(pair.burn for pair in document.pairs)), 4)
 
 
 def _fires(document: Document, objective: Objective, severities: Sequence[str], at: str, share: float) -> Case:

@@ -79,6 +79,11 @@ class Document:
     rate: float  # submissions per second at which the objectives are promised
     least_rate_share: float
 
+    @property
+    def pairs(self) -> Sequence[Windows]:
+        """Of all severities."""
+        return [pair for pairs in self.windows.values() for pair in pairs]
+
     def threshold(self, metric: str) -> float:
         """Of the objective on this histogram, in seconds."""
         return next(o.threshold.seconds for o in self.objectives if o.threshold and o.threshold.metric == metric)
@@ -156,7 +161,7 @@ def _problems(document: Document, raw: Mapping[str, Any]) -> Iterator[str]:
     for objective in document.objectives:
         for problem in _objective_problems(objective, document):
             yield f"{objective.name}: {problem}"
-    for pair in (pair for pairs in document.windows.values() for pair in pairs):
+    for pair in document.pairs:
         if seconds(pair.short) >= seconds(pair.long):
             yield f"x-windows: the short window {pair.short} is not shorter than the long one, {pair.long}"
     if seconds(document.period) % _UNITS["d"]:
@@ -175,7 +180,7 @@ def _objective_problems(objective: Objective, document: Document) -> Iterator[st
             yield f"{field} has no [{WINDOW}]"
     if objective.threshold:
         yield from _threshold_problems(objective.threshold, document)
-    for pair in (pair for pairs in document.windows.values() for pair in pairs):
+    for pair in document.pairs:
         if pair.burn * objective.budget >= 1:
             yield (
                 f"the alert for {pair.long} could never fire: {pair.burn:g} times the budget of"

@@ -33,8 +33,9 @@ def identity(document: Document, objective: Objective) -> dict[str, str]:
 
 
 def _groups(document: Document, objective: Objective) -> Iterator[Rule]:
-    pairs = [pair for pairs in document.windows.values() for pair in pairs]
-    windows = sorted({FINEST, document.period, *(w for pair in pairs for w in (pair.short, pair.long))}, key=seconds)
+    windows = sorted(
+        {FINEST, document.period, *(w for pair in document.pairs for w in (pair.short, pair.long))}, key=seconds
+    )
     labels = {**document.labels, **identity(document, objective)}
     short = [window for window in windows if seconds(window) <= seconds(RAW_UP_TO)]
     recorded = [*_events(objective, labels), *(_raw_ratio(objective, labels, window) for window in short)]

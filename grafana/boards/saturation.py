@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from grafana.boards.colour import BLUE, GREEN, PURPLE, QUANTILES, RED, STATES
+from grafana.boards.latency import latency
 from grafana.boards.panel import Query, Series
 from grafana.boards.promql import increase, quantile, rate
 
@@ -28,16 +29,11 @@ def queue() -> Sequence[Series]:
             stacked=True,
             colours=STATES,
         ),
-        Series(
-            title="Commit duration",
-            unit="s",
-            description="Write lock taken to commit durable: the disk. All submissions wait for it, in batches. 0"
-            " while nothing happens.",
-            queries=[
-                Query(quantile(share, "store_commit_seconds"), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)
-            ],
+        latency(
+            "Commit duration",
+            "store_commit_seconds",
+            "Write lock taken to commit durable: the disk. All submissions wait for it, in batches.",
             width=6,
-            colours=QUANTILES,
         ),
         Series(
             title="Operations per commit",

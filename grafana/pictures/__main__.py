@@ -25,9 +25,7 @@ def main() -> None:
         from grafana.pictures.sheet import draw
     except ModuleNotFoundError as error:
         sys.exit(f"{error.name} is missing, an optional extra: make .venv/bench")
-    boards = [
-        (path.stem, json.loads(path.read_text())) for path in sorted((ROOT / "grafana/dashboards").glob("*.json"))
-    ]
+    boards = [(path.stem, json.loads(path.read_text())) for path in sorted(BOARDS.glob("*.json"))]
     span = Range.last(minutes)
     try:
         with httpx.Client(base_url=url, timeout=30) as prometheus:

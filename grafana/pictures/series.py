@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grafana.pictures.card import Box, Colours
 
 LETTERS = 7  # points
-PACES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 360, 1440)  # minutes between two labels of the time
+PACES = (1, 2, 3, 5, 10, 15, 30, 60, 120, 360, 1440, 10080)  # minutes between two labels of the time
 QUIET, RULE = "#6b7480", "#eceef2"
 LEGEND_LINES, LEGEND_LINE = 2, 0.14  # at most, and inches of one
 THRESHOLDS = 0.38  # inches right of the curves, for the numbers
@@ -99,9 +99,7 @@ def _steps(defaults: Json) -> Sequence[Json]:
 def _dressed(axes: Any, span: Range) -> None:
     axes.set_facecolor("none")
     axes.set_xlim(span.start, span.end)
-    minutes = next(
-        m for m in (1, 2, 3, 5, 10, 15, 30, 60, 120, 360, 1440, 10080) if (span.end - span.start) / 60 / m <= 4.5
-    )
+    minutes = next(pace for pace in PACES if (span.end - span.start) / 60 / pace <= 4.5)
     ticks = [moment for moment in range(span.start // 60 * 60, span.end + 1, 60) if moment % (minutes * 60) == 0]
     axes.set_xticks(ticks, [time.strftime("%H:%M", time.gmtime(tick)) for tick in ticks])
     axes.tick_params(length=0, labelsize=LETTERS, labelcolor=QUIET, pad=3)
