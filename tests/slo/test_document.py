@@ -5,17 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from slo.document import FILE, ROOT, Refused, read, seconds
+from slo.document import FILE, Refused, read, seconds
+
+SAMPLE = Path(__file__).with_name("sample.yaml")
+"""A document for the tests alone, so that the real one may change without them."""
 
 Change = Callable[[str, str], Path]
 
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Change:
-    """slo.yaml with one text replaced by another."""
+    """The sample with one text replaced by another."""
 
     def change(old: str, new: str) -> Path:
-        text = (ROOT / FILE).read_text()
+        text = SAMPLE.read_text()
         assert old in text
         path = tmp_path / FILE
         path.write_text(text.replace(old, new))
@@ -26,10 +29,10 @@ def changed(tmp_path: Path) -> Change:
 
 def test_the_objectives_are_those_that_are_promised() -> None:
     document = read()
-    assert [(o.name, o.ratio) for o in document.objectives] == [
-        ("submission-latency", 0.99),
-        ("availability", 0.999),
-        ("start-delay", 0.99),
+    assert [objective.name for objective in document.objectives] == [
+        "submission-latency",
+        "availability",
+        "start-delay",
     ]
     assert document.threshold("job_submit_seconds") in document.edges["job_submit_seconds"]
     assert document.threshold("job_wait_seconds") in document.edges["job_wait_seconds"]

@@ -14,11 +14,12 @@ import yaml
 from slo import shortened
 from slo.__main__ import files, stale
 from slo.document import FILE, ROOT, read, seconds
+from tests.slo.test_document import SAMPLE
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What `make slo` reads and writes, to be changed."""
+    """What `make slo` reads and writes, made from the sample, to be changed."""
     for folder in ("slo", "grafana", "prometheus"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (
@@ -30,6 +31,8 @@ def clone(tmp_path: Path) -> Path:
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
+    shutil.copy(SAMPLE, tmp_path / FILE)
+    assert generate(tmp_path).returncode == 0
     return tmp_path
 
 
