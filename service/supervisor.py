@@ -1,6 +1,9 @@
-"""uvicorn's supervisor, with one trap closed: it notices at once that a worker has died, also while it waits for it."""
+"""uvicorn's supervisor, with two traps closed: it notices at once that a worker has died, also while it waits for it,
+and it passes on a second signal."""
 
 from uvicorn.supervisors import Multiprocess
+
+SIGNAL_POLL_SECONDS = 0.2
 
 
 class Supervisor(Multiprocess):
@@ -16,6 +19,16 @@ class Supervisor(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
         self._close_worker_ends()
+
+    def join_all(self) -> None:
+        """Waits for the workers to end; a signal meanwhile says that it should not take long, and they must hear of it.
+        uvicorn's own waits deaf: `docker stop` and `kill` reach only the supervisor."""
+        for process in self.processes:
+            while process.process.is_alive():
+                process.process.join(SIGNAL_POLL_SECONDS)
+                if self.signal_queue:
+                    self.signal_queue.clear()
+                    self.terminate_all()
 
     def _close_worker_ends(self) -> None:
         for process in self.processes:

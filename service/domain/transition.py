@@ -9,30 +9,32 @@ LEASE_EXPIRED = "the worker's lease expired"
 
 
 def started(job: Job, now: float) -> Job:
-    return _moved(job, State.RUNNING, attempt=job.attempt + 1, started_at=now)
+    """`now` may be older than the job's last step: the worker looked at its clock, and then waited for its turn."""
+    return _moved(job, State.RUNNING, attempt=job.attempt + 1, started_at=max(now, job.run_at))
 
 
 def settled(job: Job, settlement: Settlement) -> tuple[Job, Attempt]:
     """The job after its attempt ended as reported, and that attempt. A requested cancel keeps it out of the queue."""
-    outcome = settlement.outcome
+    outcome, now = settlement.outcome, _not_before_start(job, settlement.finished_at)
     if job.cancel_requested and NEXT_STATE[outcome] is State.QUEUED:
         outcome = Outcome.CANCELLED
     state = NEXT_STATE[outcome]
     changes: dict[str, Any] = {"lease_expired": False, "error": settlement.error or job.error}
     if state.terminal:
-        changes["finished_at"] = settlement.finished_at
+        changes["finished_at"] = now
     if outcome is Outcome.SUCCEEDED:
         changes |= {"result": settlement.result, "error": None}
     elif outcome is Outcome.RETRIED:
         changes["run_at"] = settlement.finished_at if settlement.retry_at is None else settlement.retry_at
     elif outcome is Outcome.RELEASED:
         changes["attempt"] = job.attempt - 1
-    ended = _ended(job, settlement.finished_at, outcome, settlement.error, settlement.trace_id)
+    ended = _ended(job, now, outcome, settlement.error, settlement.trace_id)
     return _moved(job, state, **changes), ended
 
 
 def expired(job: Job, now: float) -> tuple[Job, Attempt]:
     """The job after its worker vanished, and the attempt that this cost."""
+    now = _not_before_start(job, now)
     ended = _ended(job, now, Outcome.LEASE_EXPIRED, LEASE_EXPIRED, job.run_trace_id)
     changes: dict[str, Any] = {"error": LEASE_EXPIRED, "lease_expired": True}  # failed too: it may be redriven
     if job.cancel_requested:
@@ -78,6 +80,11 @@ def with_running_attempt(job: Job) -> Job:
 def _moved(job: Job, state: State, **changes: Any) -> Job:
     assert state in TRANSITIONS[job.state], f"{job.state} -> {state}"  # noqa: S101
     return replace(job, state=state, version=job.version + 1, **changes)
+
+
+def _not_before_start(job: Job, now: float) -> float:
+    """The wall clock may have stepped back meanwhile."""
+    return now if job.started_at is None else max(now, job.started_at)
 
 
 def _ended(job: Job, now: float, outcome: Outcome, error: str | None, trace_id: str | None) -> Attempt:

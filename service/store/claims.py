@@ -29,7 +29,7 @@ PROMOTE = """UPDATE job SET due = 1 WHERE seq IN (
     ORDER BY run_at LIMIT ?)"""
 
 START = f"""UPDATE OR FAIL job SET state = 'running', due = 0, attempt = attempt + 1, version = version + 1,
-    started_at = ?, owner = ?, lease_until = ?, lease_boot = ? WHERE seq IN (
+    started_at = max(?, run_at), owner = ?, lease_until = ?, lease_boot = ? WHERE seq IN (
     SELECT seq FROM job INDEXED BY job_runnable WHERE state = 'queued' AND due = 1
     ORDER BY priority DESC, run_at, seq LIMIT ?)
     RETURNING {", ".join(JOB_COLUMNS)}"""  # noqa: S608  constant names

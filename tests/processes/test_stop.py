@@ -2,7 +2,9 @@
 
 import os
 import signal
+import time
 
+from service.lifecycle import SAME_SIGNAL_SECONDS
 from tests.processes.conftest import StartService
 from tests.processes.otlp import OtlpSink
 from tests.processes.running import free_port
@@ -58,6 +60,21 @@ def test_a_second_sigterm_while_draining_corrupts_nothing(start_service: StartSe
     for pid in service.worker_pids():
         os.kill(pid, signal.SIGTERM)
     assert service.wait() == 0
+    assert {service.stored()[job["id"]] for job in jobs} == {("queued", 0)}
+
+
+def test_a_second_sigterm_to_the_supervisor_releases_what_still_runs(start_service: StartService) -> None:
+    """`docker stop` and `kill` reach nobody else, and the drain time may be long."""
+    service = start_service(workers=2, drain_seconds=3600)
+    jobs = [service.submit(payload={"seconds": 3600}, timeout_seconds=7200) for _ in range(4)]
+    for job in jobs:
+        service.wait_for_state(job["id"], "running")
+    service.signal(signal.SIGTERM)
+    wait_until(lambda: len(service.lines("stop_asked")) == 2, "both workers drain")
+    heard = time.monotonic()
+    wait_until(lambda: time.monotonic() - heard > 1.5 * SAME_SIGNAL_SECONDS, "a signal now counts as another one")
+    service.signal(signal.SIGTERM)
+    assert service.wait() == 0, "long before the drain time"
     assert {service.stored()[job["id"]] for job in jobs} == {("queued", 0)}
 
 

@@ -184,6 +184,25 @@ async def test_a_job_whose_worker_vanished_runs_again(store: JobStore, clock: Ma
     assert (attempts[1].number, attempts[1].trace_id) == (2, again.run_trace_id)
 
 
+async def test_no_attempt_starts_before_the_one_before_it_ended(store: JobStore, clock: ManualClock) -> None:
+    """Two workers look at their clocks and wait for their turn; the one that looked first may come second."""
+    job = await start(store, make_job())
+    clock.seconds += 31
+    late = (await store.claim("w2", 0, 30, NOW + 31)).expired
+    assert [each.id for each in late] == [job.id]
+    again = (await store.claim("w3", 1, 30, NOW + 30.9)).jobs
+    assert [each.started_at for each in again] == [NOW + 31]
+
+
+async def test_no_attempt_ends_before_it_started(store: JobStore) -> None:
+    """The wall clock may step back meanwhile."""
+    job = await start(store, make_job())
+    assert await store.finish("w", end(job, finished_at=NOW - 3600)) is Outcome.SUCCEEDED
+    stored = await store.get(job.id, job.user_id)
+    assert (stored.started_at, stored.finished_at) == (NOW, NOW)
+    assert stored.attempts[0].finished_at == NOW
+
+
 async def test_the_mark_of_a_lost_worker_ends_with_the_next_attempt(store: JobStore, clock: ManualClock) -> None:
     await start(store, make_job())
     clock.seconds += 31

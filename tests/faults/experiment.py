@@ -1,0 +1,62 @@
+"""An experiment: its name, what it injects, and what it reports. All of them stand in `REGISTRY`, in their order."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.checker import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one experiment: where its files go, where its chance comes from, and how long it may take."""
+
+    folder: Path
+    chance: random.Random
+    full: bool
+
+    def pick(self, short: int, full: int) -> int:
+        return full if self.full else short
+
+
+@dataclass(slots=True)
+class Report:
+    """`recovery_seconds`: the worst of what the experiment calls recovery, with the limit that it had to keep, if any."""
+
+    injected: str
+    verdict: Verdict
+    recovery_seconds: float | None = None
+    recovery: str = ""  # what it is the time of
+    limit_seconds: float | None = None
+    surprises: list[str] = field(default_factory=list)  # what should have been seen and was not
+
+    @property
+    def problems(self) -> list[str]:
+        late = self.limit_seconds is not None and (self.recovery_seconds or 0) > self.limit_seconds
+        return [
+            *self.verdict.violations,
+            *self.surprises,
+            *(
+                [f"{self.recovery}: {self.recovery_seconds:.1f} s, more than {self.limit_seconds:.1f} s"]
+                if late
+                else []
+            ),
+        ]
+
+    def expect(self, seen: object, what: str) -> None:
+        if not seen:
+            self.surprises.append(f"not seen: {what}")
+
+
+Experiment = Callable[[Run], Awaitable[Report]]
+
+REGISTRY: dict[str, Experiment] = {}
+
+
+def experiment(name: str) -> Callable[[Experiment], Experiment]:
+    def register(run: Experiment) -> Experiment:
+        REGISTRY[name] = run
+        return run
+
+    return register
