@@ -1,9 +1,9 @@
-"""`make faults`: runs the experiments one after another and prints what each has shown.
+"""`make faults`: runs the experiments one after another and shows what each has shown.
 
     python -m tests.faults [NAME …] [--full] [--seed N] [--keep DIR]
 
-Exit 1 when a promise was broken or something that had to be seen was not. The seed decides who is hit and when; a run is
-repeated with `--seed` as printed (the machine's own timing still differs).
+Exit 1 when a promise was broken, or something that had to be seen was not. The seed decides who is hit and when; a run
+is repeated with `--seed` as printed (the machine's own timing still differs).
 """
 
 import argparse
@@ -14,10 +14,12 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.faults import experiments, table
+from tests.faults import container, experiments, table
+from tests.faults.checker import Verdict
 from tests.faults.experiment import REGISTRY, Report, Run
 
 assert experiments
@@ -30,37 +32,51 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--keep", type=Path, help="keep databases, logs and ledgers there")
     parser.add_argument("--report", type=Path, help="write the results there, as JSON")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # in the container: the folder to work in
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in REGISTRY]:
         parser.error(f"no experiment {unknown[0]!r}; there are: {', '.join(REGISTRY)}")
-    print(f"seed {options.seed}; {'long' if options.full else 'short'} form\n", flush=True)
+    if options.inside:
+        return inside(options.names[0], options.seed, options.full, options.inside)
+    names = options.names or list(REGISTRY)
+    print(f"seed {options.seed}, {'long' if options.full else 'short'} form\n", flush=True)
     reports = {}
-    for number, name in enumerate(options.names or REGISTRY, start=1):
-        print(f"  {number:2}/{len(options.names or REGISTRY)} {name} …", end="", flush=True)
+    for number, name in enumerate(names, start=1):
+        print(f"  {number:2}/{len(names)} {name} … ", end="", flush=True)
         began = time.monotonic()
         reports[name] = run(name, options.seed, options.full, options.keep)
-        print(f" {time.monotonic() - began:.0f} s{', FAILED' if reports[name].problems else ''}", flush=True)
+        print(f"{time.monotonic() - began:.0f} s{', FAILED' if reports[name].problems else ''}", flush=True)
     print("\n" + table.render(reports))
-    problems = [f"{name}: {problem}" for name, report in reports.items() for problem in report.problems]
-    print(*(["", "Broken:", *problems, f"again: make faults SEED={options.seed}"] if problems else []), sep="\n")
     if options.report:
-        written = {
-            "seed": options.seed,
-            "full": options.full,
-            "experiments": {n: asdict(r) for n, r in reports.items()},
-        }
-        options.report.write_text(json.dumps(written, indent=1) + "\n")
+        table.record(options.report, reports, options.seed, full=options.full)
+    problems = [f"{name}: {problem}" for name, report in reports.items() for problem in report.problems]
+    if problems:
+        print("\nBroken:", *problems, f"Again: make faults SEED={options.seed} NAMES=…", sep="\n")
     return 1 if problems else 0
 
 
 def run(name: str, seed: int, full: bool, keep: Path | None) -> Report:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
-        return asyncio.run(REGISTRY[name](Run(folder, random.Random(f"{seed} {name}"), full)))
+        if REGISTRY[name].container is not None:
+            return container.run(name, seed, full, folder)
+        return body(name, seed, full, folder)
+    except Exception as error:  # the others still say what they show
+        traceback.print_exc()
+        return Report("", Verdict(0, 0, 0, 0, 0), surprises=[f"it came to no end: {error}"])
     finally:
         if keep is not None:
             shutil.copytree(folder, keep / name.replace(" ", "-"), dirs_exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def body(name: str, seed: int, full: bool, folder: Path) -> Report:
+    return asyncio.run(REGISTRY[name].body(Run(folder, random.Random(f"{seed} {name}"), full)))
+
+
+def inside(name: str, seed: int, full: bool, folder: Path) -> int:
+    (folder / container.REPORT).write_text(json.dumps(asdict(body(name, seed, full, folder))))
+    return 0
 
 
 if __name__ == "__main__":

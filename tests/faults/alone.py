@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from service.store.migrations import migrate
 from tests.faults import checker
@@ -24,14 +28,21 @@ END_SECONDS = 60  # within which every acknowledged job has ended, once the last
 
 
 class Alone:
-    def __init__(self, run: Run, **settings: Any) -> None:
+    """`place`: the database's folder, if it is not that of everything else."""
+
+    def __init__(self, run: Run, place: Path | None = None, **settings: Any) -> None:
         self.folder = run.folder
         self.ledger = Ledger()
         self._chance = run.chance
-        migrate(run.folder / "jobs.db")
+        database = (place or run.folder) / "jobs.db"
+        migrate(database)
         values = {"workers": WORKERS, "job_concurrency": SLOTS, "lease_seconds": LEASE_SECONDS, "drain_seconds": 5}
         self.service = RunningService(
-            run.folder, module="tests.faults.serve", FAULTS_FOLDER=str(run.folder), **(values | settings)
+            run.folder,
+            database=str(database),
+            module="tests.faults.serve",
+            FAULTS_FOLDER=str(run.folder),
+            **(values | settings),
         )
 
     @property
@@ -68,15 +79,28 @@ class Alone:
         )
         return now() - began
 
-    def judge(self, *, duplicates_bound: int) -> Verdict:
+    async def ended(self, job_id: str) -> None:
+        await asyncio.to_thread(
+            wait_until, lambda: self.service.stored()[job_id][0] in checker.TERMINAL, "the job ended", END_SECONDS
+        )
+
+    async def readiness(self) -> str:
+        """`ok`, or what `/readyz` says of the database."""
+        async with httpx.AsyncClient(base_url=self.service.url, trust_env=False) as client:
+            answer = await client.get("/readyz")
+        return str(answer.json()["checks"]["database"])
+
+    def judge(self, *, duplicates_bound: int, clock_steps: bool = False) -> Verdict:
         self.ledger.work = read_work(self.folder)
         self.ledger.write(self.folder / "ledger.jsonl")
-        return checker.judge(self.ledger, checker.read(self.database), duplicates_bound=duplicates_bound)
+        return checker.judge(
+            self.ledger, checker.read(self.database), duplicates_bound=duplicates_bound, clock_steps=clock_steps
+        )
 
 
 @contextlib.asynccontextmanager
-async def alone(run: Run, **settings: Any) -> AsyncIterator[Alone]:
-    found = Alone(run, **settings)
+async def alone(run: Run, place: Path | None = None, **settings: Any) -> AsyncIterator[Alone]:
+    found = Alone(run, place, **settings)
     try:
         await found.start()
         yield found
@@ -84,20 +108,22 @@ async def alone(run: Run, **settings: Any) -> AsyncIterator[Alone]:
         await asyncio.to_thread(found.service.close)
 
 
-def reruns(work: list[Work], deaths: dict[int, float]) -> list[float]:
-    """Seconds from the death of a process (by its id) to the next start of each job that it had begun and not ended
-    for good."""
-    found = []
-    starts = [each for each in work if each.event == "start"]
-    by_job: dict[str, list[Work]] = {}
-    for each in starts:
-        by_job.setdefault(each.job_id, []).append(each)
-    for of_job in by_job.values():
-        for before, after in zip(of_job, of_job[1:], strict=False):
-            died = deaths.get(int(before.owner.partition("-")[0]))
-            if died is not None:
-                found.append(after.at - died)
-    return found
+def reruns(work: list[Work], faults: Iterable[tuple[int, float]]) -> list[float]:
+    """Seconds from a fault of a process (its id, and when) to the next start of each job that it had started before."""
+    by_process: dict[int, list[float]] = defaultdict(list)
+    for pid, at in faults:
+        by_process[pid].append(at)
+    by_job: dict[str, list[Work]] = defaultdict(list)
+    for each in work:
+        if each.event == "start":
+            by_job[each.job_id].append(each)
+    return [
+        after.at - at
+        for starts in by_job.values()
+        for before, after in itertools.pairwise(starts)
+        for at in by_process[before.pid]
+        if before.at <= at <= after.at
+    ]
 
 
 def is_alive(pid: int) -> bool:

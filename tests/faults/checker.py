@@ -51,9 +51,16 @@ def read(path: Path) -> Database:
             "SELECT job.id AS job_id, attempt.* FROM attempt JOIN job ON job.seq = attempt.job_seq ORDER BY job_version"
         ):
             attempts[row["job_id"]].append(row)
-        integrity = "; ".join(row[0] for row in connection.execute("PRAGMA integrity_check"))
+        integrity = _integrity(connection)
         foreign = len(connection.execute("PRAGMA foreign_key_check").fetchall())
     return Database(jobs, attempts, integrity, foreign)
+
+
+def _integrity(connection: sqlite3.Connection) -> str:
+    try:
+        return "; ".join(row[0] for row in connection.execute("PRAGMA integrity_check"))
+    except sqlite3.DatabaseError as error:  # too broken even for that
+        return str(error)
 
 
 def unfinished(path: Path) -> int:

@@ -1,9 +1,10 @@
 """An experiment: its name, what it injects, and what it reports. All of them stand in `REGISTRY`, in their order."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.faults.checker import Verdict
 
@@ -22,7 +23,8 @@ class Run:
 
 @dataclass(slots=True)
 class Report:
-    """`recovery_seconds`: the worst of what the experiment calls recovery, with the limit that it had to keep, if any."""
+    """`recovery_seconds`: the worst of what the experiment calls recovery, with the limit that it had to keep, if
+    any."""
 
     injected: str
     verdict: Verdict
@@ -44,19 +46,34 @@ class Report:
             ),
         ]
 
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> "Report":
+        """From `dataclasses.asdict`, as JSON."""
+        verdict = Verdict(**written["verdict"] | {"violations": tuple(written["verdict"]["violations"])})
+        return cls(**{**written, "verdict": verdict})
+
     def expect(self, seen: object, what: str) -> None:
         if not seen:
             self.surprises.append(f"not seen: {what}")
 
 
-Experiment = Callable[[Run], Awaitable[Report]]
+Body = Callable[[Run], Coroutine[Any, Any, Report]]
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """`container`: the options of `docker run` for one that needs a container of its own; None: it needs none."""
+
+    body: Body
+    container: tuple[str, ...] | None = None
+
 
 REGISTRY: dict[str, Experiment] = {}
 
 
-def experiment(name: str) -> Callable[[Experiment], Experiment]:
-    def register(run: Experiment) -> Experiment:
-        REGISTRY[name] = run
-        return run
+def experiment(name: str, *, container: tuple[str, ...] | None = None) -> Callable[[Body], Body]:
+    def register(body: Body) -> Body:
+        REGISTRY[name] = Experiment(body, container)
+        return body
 
     return register

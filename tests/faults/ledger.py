@@ -42,8 +42,12 @@ class Work:
     event: str  # start, finish
     job_id: str
     attempt: int
-    owner: str  # one process
+    owner: str  # one process: its id, and chance
     at: float
+
+    @property
+    def pid(self) -> int:
+        return int(self.owner.partition("-")[0])
 
 
 @dataclass(slots=True)
@@ -66,8 +70,8 @@ class Ledger:
     def write(self, path: Path) -> None:
         """One JSON object a line."""
         with path.open("w") as file:
-            for record in (*self.calls, *self.work):
-                file.write(json.dumps(asdict(record)) + "\n")
+            records: list[Call | Work] = [*self.calls, *self.work]
+            file.writelines(json.dumps(asdict(record)) + "\n" for record in records)
 
 
 def read_work(folder: Path) -> list[Work]:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 
-from tests.faults.alone import LEASE_SECONDS, SLOTS, Alone, alone
+from tests.faults.alone import LEASE_SECONDS, SLOTS, Alone, alone, reruns
 from tests.faults.experiment import Report, Run, experiment
 from tests.faults.ledger import now
 from tests.processes.running import is_stopped
@@ -17,23 +17,31 @@ WORK_SECONDS = 0.5
 @experiment("worker frozen")
 async def worker_frozen(run: Run) -> Report:
     times = run.pick(2, 8)
-    recovery = []
+    frozen: list[tuple[int, float]] = []
+    longest = 0.0
     async with alone(run) as service:
         async with service.load(rate=RATE, work_seconds=WORK_SECONDS).running() as load:
             for _ in range(times):
                 await load.acknowledged(run.chance.randint(60, 120))
                 victim = run.chance.choice(service.workers())
                 freeze(service, victim)
-                frozen = now()
+                frozen.append((victim, began := now()))
                 # Longer than its leases, in acknowledgements of its siblings: their jobs go on and its own run again.
                 await load.acknowledged(int(RATE * (LEASE_SECONDS + 1.5)))
                 os.kill(victim, signal.SIGCONT)
-                recovery.append(now() - frozen)
+                longest = max(longest, now() - began)
             await load.acknowledged(100)
         await service.all_ended()
         verdict = service.judge(duplicates_bound=times * SLOTS)
         refused = service.service.lines("job_finish_fenced")
-        report = Report(f"{times} x SIGSTOP for {max(recovery):.1f} s, lease {LEASE_SECONDS} s", verdict)
+        again = reruns(service.ledger.work, frozen)
+        report = Report(
+            f"{times} x SIGSTOP for up to {longest:.1f} s, a lease being {LEASE_SECONDS} s, then SIGCONT",
+            verdict,
+            max(again, default=None),
+            "a frozen worker's jobs run again",
+            LEASE_SECONDS + 1.0,
+        )
         report.expect(verdict.duplicated, "a job of the frozen worker that ran again elsewhere")
         report.expect(refused, "a late finish that was refused (job_finish_fenced)")
         return report

@@ -16,13 +16,13 @@ RERUN_SECONDS = LEASE_SECONDS + 1.0
 @experiment("workers killed")
 async def workers_killed(run: Run) -> Report:
     kills, between = run.pick(4, 16), run.pick(200, 500)
-    deaths: dict[int, float] = {}
+    deaths: list[tuple[int, float]] = []
     async with alone(run) as service:
         async with service.load(rate=RATE, work_seconds=0.2).running() as load:
             for _ in range(kills):
                 await load.acknowledged(run.chance.randint(between // 2, between * 3 // 2))
                 victim = run.chance.choice(service.workers())
-                deaths[victim] = now()
+                deaths.append((victim, now()))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
             await load.acknowledged(between)

@@ -4,8 +4,7 @@ grows with each commit."""
 import contextlib
 import sqlite3
 from pathlib import Path
-
-import httpx
+from typing import Any
 
 from service.store.database import LOG_LIMIT_BYTES
 from tests.faults.alone import alone
@@ -20,16 +19,12 @@ SLACK_BYTES = 16 * 2**20  # jobs taken before the limit are still run and record
 @experiment("checkpoints starved")
 async def checkpoints_starved(run: Run) -> Report:
     limit = run.pick(32, 256) * 2**20
-    async with alone(run, **{LOG_MOST_BYTES: str(limit)}) as service:
+    settings: dict[str, Any] = {LOG_MOST_BYTES: limit}
+    async with alone(run, **settings) as service:
         log = Path(f"{service.database}-wal")
 
-        async def readiness() -> httpx.Response:
-            async with httpx.AsyncClient(base_url=service.service.url, trust_env=False) as client:
-                return await client.get("/readyz")
-
         async def not_ready() -> str:
-            answer = await readiness()
-            return "" if answer.is_success else str(answer.json()["checks"]["database"])
+            return "" if (said := await service.readiness()) == "ok" else said
 
         async with service.load(rate=200, work_seconds=0.01).running() as load:
             await load.acknowledged(100)
@@ -41,7 +36,7 @@ async def checkpoints_starved(run: Run) -> Report:
                 read = await load.get(known)
                 refused = load.count(Outcome.REFUSED)
                 await wait_until_async(load.refused_more_than(refused + 50), "submissions are refused")
-                most = log.stat().st_size
+                most = _size(log)
             await load.acknowledged(400)
             await wait_until_async(lambda: _at_most(log, LOG_LIMIT_BYTES), "the log is cut back")
         await service.all_ended()
@@ -54,4 +49,8 @@ async def checkpoints_starved(run: Run) -> Report:
 
 
 async def _at_most(log: Path, size: int) -> bool:
-    return log.stat().st_size <= size
+    return _size(log) <= size
+
+
+def _size(log: Path) -> int:
+    return log.stat().st_size

@@ -36,16 +36,16 @@ async def sigterm(run: Run) -> Report:
 async def sigterm_twice(run: Run) -> Report:
     """Jobs that outlast the drain time, and an operator who does not wait for it: they are released."""
     async with alone(run, drain_seconds=30) as service:
-        async with service.load(rate=30, work_seconds=4).running() as load:
-            await load.acknowledged(60)
+        async with service.load(rate=20, work_seconds=4).running() as load:
+            await load.acknowledged(30)
             stopped = now()
             service.service.signal(signal.SIGTERM)
-            await load.acknowledged(45)  # HTTP goes on meanwhile; a second signal counts after a second
+            await load.acknowledged(30)  # HTTP goes on meanwhile; a second signal counts after a second
             service.service.signal(signal.SIGTERM)
             code = await asyncio.to_thread(service.service.wait)
             took = now() - stopped
             await service.start()
-            await load.acknowledged(20)
+            await load.acknowledged(10)
         await service.all_ended()
         released = service.service.lines("job_released")
         verdict = service.judge(duplicates_bound=len(released))
