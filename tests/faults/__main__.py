@@ -49,7 +49,9 @@ def main() -> int:
     print("\n" + table.render(reports))
     if options.report:
         table.record(options.report, reports, options.seed, full=options.full)
-    problems = [f"{name}: {problem}" for name, report in reports.items() for problem in report.problems]
+    problems = [
+        f"{name}: {problem}" for name, report in reports.items() for problem in table.shortened(report.problems)
+    ]
     if problems:
         print("\nBroken:", *problems, f"Again: make faults SEED={options.seed} NAMES=…", sep="\n")
     return 1 if problems else 0

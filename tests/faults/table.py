@@ -6,7 +6,7 @@ The record is docs/faults/results.json, written by `make faults FULL=1 REPORT=do
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 RECORD = ROOT / "docs/faults/results.json"
 BEGIN, END = "<!-- from docs/faults/results.json: `python -m tests.faults.table` -->\n", "\n<!-- end -->"
+MOST_PROBLEMS = 8
 HEADINGS = ("experiment", "injected", "acknowledged", "lost", "duplicated", "worst recovery")
 
 
@@ -29,6 +30,12 @@ def render(reports: Mapping[str, Report]) -> str:
     ]
     marks = "| " + " | ".join(_mark(column, width) for column, width in enumerate(widths)) + " |"
     return "\n".join([lines[0], marks, *lines[1:]])
+
+
+def shortened(problems: Sequence[str]) -> list[str]:
+    """One broken promise can be a thousand jobs."""
+    more = len(problems) - MOST_PROBLEMS
+    return [*problems[:MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _row(name: str, report: Report) -> tuple[str, ...]:

@@ -1,0 +1,43 @@
+"""The README shows the recorded run, and every experiment of it."""
+
+import json
+
+import pytest
+
+from tests.faults import experiments, table
+from tests.faults.checker import Verdict
+from tests.faults.experiment import REGISTRY, Report
+
+assert experiments
+
+
+def test_the_readme_shows_the_recorded_run() -> None:
+    content = json.loads(table.RECORD.read_text())
+    page = table.README.read_text()
+    assert table.BEGIN in page
+    assert table.replaced(page, table.block(content)) == page, "run: python -m tests.faults.table"
+
+
+def test_the_recorded_run_has_every_experiment_and_broke_no_promise() -> None:
+    content = json.loads(table.RECORD.read_text())
+    assert list(content["experiments"]) == list(REGISTRY)
+    for name, written in content["experiments"].items():
+        assert Report.read(written).problems == [], name
+
+
+def test_every_experiment_is_described() -> None:
+    page = (table.ROOT / "docs/faults.md").read_text()
+    assert [name for name in REGISTRY if f"\n| {name} |" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("report", "problem"),
+    [
+        (Report("", Verdict(1, 0, 0, 1, 0, ("a job is gone",))), "a job is gone"),
+        (Report("", Verdict(1, 0, 0, 0, 0), 3.1, "jobs run again", 3.0), "jobs run again: 3.1 s, more than 3.0 s"),
+        (Report("", Verdict(1, 0, 0, 0, 0), surprises=["not seen: a late finish"]), "not seen: a late finish"),
+    ],
+)
+def test_what_is_wrong_is_a_problem_and_shows_in_the_table(report: Report, problem: str) -> None:
+    assert report.problems == [problem]
+    assert "broken" in table.render({"some": report})
