@@ -1,4 +1,4 @@
-"""The commands: `python -m service [serve | check | ping | api-key] [--setting value …]`.
+"""The commands: `python -m service [serve | check | ping | api-key | backup | restore] [--setting value …]`.
 
 Read top to bottom: settings are read once, judged, the database is migrated once here in the parent, and uvicorn's
 supervisor spawns the workers, each of which calls `create_app` with these very settings.
@@ -62,7 +62,7 @@ def serve(arguments: Sequence[str]) -> int:
             factory=True,
             workers=settings.workers,
             loop="auto",
-            http="httptools",
+            http="service.connection:BoundedConnection",  # by name: the supervisor need not load it
             ws="none",
             lifespan="on",
             log_config=None,  # configured by create_app, in one shape with everything else
@@ -84,12 +84,15 @@ def serve(arguments: Sequence[str]) -> int:
 
 
 def check_command(arguments: Sequence[str]) -> int:
-    """Judge settings and secrets, say all that is wrong, exit 2; `--stack` also judges what stands around."""
+    """Judge settings and secrets, exit 2 if any is wrong; `--stack`: and the stack, `--beside`: and what serves now."""
     from service import check
 
-    stack = "--stack" in arguments
-    settings = read_settings([each for each in arguments if each != "--stack"])
-    found = check.problems(settings) + (check.stack_problems(settings, StackSettings()) if stack else [])
+    settings = read_settings([each for each in arguments if each not in {"--stack", "--beside"}])
+    found = check.problems(settings)
+    if "--stack" in arguments:
+        found += check.stack_problems(settings, StackSettings())
+    if "--beside" in arguments:
+        found += check.problems_beside(settings)
     for notice in check.notices(settings):
         print(f"note: {notice}")
     if found:
@@ -136,11 +139,48 @@ def api_key(arguments: Sequence[str]) -> int:
     return 0
 
 
+def backup(arguments: Sequence[str]) -> int:
+    """Back the database up on schedule, each copy verified by restoring it; `--once`: one now."""
+    from service.backup import command
+
+    return command.backup(arguments)
+
+
+def restore(arguments: Sequence[str]) -> int:
+    """Put a backup in the place of the database, which nobody may have open: a path, a name, `newest`, or `-`."""
+    from service.backup import command
+
+    return command.restore(arguments)
+
+
+def make_secrets(arguments: Sequence[str]) -> int:
+    """Make strong secrets for a stack, as files of a new folder; says what is left to do."""
+    from service import credentials
+
+    parser = argparse.ArgumentParser(prog="python -m service secrets", description=make_secrets.__doc__)
+    parser.add_argument("folder", type=Path, help="as in secrets/production, which git ignores")
+    parser.add_argument("--user", default="operator", help="whose API key is made")
+    parser.add_argument("--webhook-url", default="", help="where pages and tickets go")
+    parser.add_argument("--heartbeat-url", default="", help="who raises the alarm when the heartbeat stops")
+    options = parser.parse_args(arguments)
+    try:
+        to_do = credentials.make(
+            options.folder, user=options.user, webhook_url=options.webhook_url, heartbeat_url=options.heartbeat_url
+        )
+    except OSError as problem:
+        return _refuse([str(problem)])
+    print(f"made {options.folder}", *(f"  {number}. {each}" for number, each in enumerate(to_do, start=1)), sep="\n")
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "serve": serve,
     "check": check_command,
     "ping": ping,
     "api-key": api_key,
+    "secrets": make_secrets,
+    "backup": backup,
+    "restore": restore,
 }
 
 

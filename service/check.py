@@ -13,6 +13,7 @@ from service.alerting import Alertmanager
 from service.api.auth import parse_keys
 from service.settings import Settings, StackSettings
 from service.store import driver
+from service.store.migrations import problem_beside
 
 SOCKET_PATH_LIMIT = 90  # of about 104 bytes that a Unix socket's path may have; the rest is for the socket's own name
 DEVELOPMENT_KEY_DIGESTS = {"7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e"}  # sha256 of `dev-key`
@@ -26,7 +27,13 @@ def problems(settings: Settings) -> list[str]:
 
 def stack_problems(settings: Settings, stack: StackSettings) -> list[str]:
     """What the service cannot see of the stack around it. Only production is judged: development lives on defaults."""
-    return list(_stack_production(stack)) if _is_production(settings) else []
+    return [*_stack_production(stack), *_backups(settings)] if _is_production(settings) else []
+
+
+def problems_beside(settings: Settings) -> list[str]:
+    """What keeps this version from working beside the one that serves now, as it does during an upgrade."""
+    found = problem_beside(settings.database_path)
+    return [f"SERVICE_DATABASE_URL: {found}"] if found else []
 
 
 def notices(settings: Settings) -> list[str]:
@@ -37,6 +44,8 @@ def notices(settings: Settings) -> list[str]:
         found.append(
             f"SQLite {version} has the WAL-reset bug; the write lock beside the database keeps it from showing"
         )
+    if _is_production(settings) and not settings.backup_remote:
+        found.append("SERVICE_BACKUP_REMOTE is empty: the backups stay on this machine, and are lost with it")
     if settings.sqlite_synchronous != "FULL":
         found.append("SERVICE_SQLITE_SYNCHRONOUS=NORMAL: a power loss can take the last acknowledged jobs")
     return found
@@ -98,6 +107,24 @@ def _stack_production(stack: StackSettings) -> Iterator[str]:
     for path in sorted(alertmanager.secret_files()):
         yield from _secret("SECRETS_DIR", path)
     yield from (f"ALERTMANAGER_FILE: {problem}" for problem in alertmanager.problems())
+
+
+def _backups(settings: Settings) -> Iterator[str]:
+    """Whether rclone knows the remote; whether that one answers is seen at the first copy."""
+    name, colon, _ = settings.backup_remote.partition(":")
+    if not settings.backup_remote:
+        return
+    yield from _secret("SECRETS_DIR", settings.backup_rclone_file)
+    if not colon:
+        yield f"SERVICE_BACKUP_REMOTE: {settings.backup_remote} is no REMOTE:path, but a folder in the container"
+        return
+    try:
+        text = settings.backup_rclone_file.read_text()
+    except (OSError, UnicodeDecodeError):
+        return  # reported above
+    encrypted = "RCLONE_ENCRYPT" in text  # cannot be looked into
+    if name and not encrypted and f"[{name}]" not in (line.strip() for line in text.splitlines()):
+        yield f"SERVICE_BACKUP_REMOTE: {settings.backup_rclone_file.name} has no [{name}]; docs/backups.md has examples"
 
 
 def _secret(name: str, path: Path) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 SECRETS_DIRECTORY = Path("/run/secrets")
 DEVELOPMENT_KEYS = Path("secrets/development/api_keys")
+DEVELOPMENT_RCLONE = Path("secrets/development/rclone.conf")
 
 
 def _sqlite_url(url: str) -> str:
@@ -64,6 +65,12 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = Field("127.0.0.1", description="proxies whose X-Forwarded-* headers count")
     webhook_allow_loopback: bool = Field(False, description="development: webhooks may call this machine")
     sqlite_synchronous: Literal["FULL", "NORMAL"] = Field("FULL", description="NORMAL loses 202s at power loss")
+    backup_dir: Path = Field(Path("data/backups"), description="where `backup` keeps its copies")
+    backup_interval_seconds: float = Field(3600.0, ge=1, description="between two backups: what may be lost")
+    backup_keep_newest: int = Field(24, ge=1, description="so many backups are kept, whatever their age")
+    backup_keep_days: int = Field(14, ge=0, description="and the last one of each of so many days")
+    backup_remote: str = Field("", description="rclone's REMOTE:path that each backup is copied to; empty: nowhere")
+    backup_rclone_file: Path = Field(DEVELOPMENT_RCLONE, description="rclone's configuration: the remote's access")
 
     @property
     def database_path(self) -> Path:

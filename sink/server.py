@@ -49,14 +49,19 @@ class Handler(BaseHTTPRequestHandler):
         except (ValueError, RecursionError) as error:
             return self._refuse(HTTPStatus.BAD_REQUEST, f"no notification: {error}")
         level = LEVELS.get(fields["receiver"], "info") if fields["status"] == "firing" else "info"
-        write(level, "notification_received", path=self.path, **fields)
+        write(level, "notification_received", path=self._place(), **fields)
         return self._answer(HTTPStatus.OK, "received")
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
         """The body may be unread, so the connection cannot go on."""
-        write("warning", "notification_refused", path=self.path, status_code=int(status), error=reason)
+        write("warning", "notification_refused", path=self._place(), status_code=int(status), error=reason)
         self.close_connection = True
         self._answer(status, reason)
+
+    def _place(self) -> str:
+        """The path without what follows its first part: the address of a webhook often ends in its password."""
+        first, _, rest = self.path.lstrip("/").partition("/")
+        return f"/{first}/…" if rest else f"/{first}"
 
     def _answer(self, status: HTTPStatus, text: str) -> None:
         body = f"{text}\n".encode(errors="backslashreplace")

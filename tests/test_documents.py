@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import service
+from service.backup.failure import STAGES
 from service.domain.ports import Stats
 from service.settings import Settings, StackSettings, TelemetryEnvironment
+from service.telemetry.backup import BackupTelemetry
 from service.telemetry.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +122,8 @@ async def test_every_metric_has_a_line_with_its_type_and_every_line_a_metric() -
         return Stats(jobs={})
 
     telemetry = Telemetry(kinds=("sleep",), routes=(("POST", "/jobs"),), version="1", sqlite_version="3")
-    text = (await telemetry.exposition("", stats))[0].decode()
+    backups = BackupTelemetry(stages=STAGES, interval_seconds=1, has_remote=False, last_verified=lambda: 0.0)
+    text = ((await telemetry.exposition("", stats))[0] + backups.exposition("")[0]).decode()
     exported = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     collectors = ("process_", "python_gc_")  # prometheus_client's own; which of them there are depends on the system
     lines = {name: cells[0] for name, cells in _rows(TELEMETRY, "## Metrics").items() if EVENT.match(f"{name}_x")}

@@ -1,5 +1,6 @@
 """The dashboard of everything around the service: is what watches it and leads to it well itself?"""
 
+from grafana.boards.backups import backups
 from grafana.boards.board import ALERTS, FIRING, Board, Row
 from grafana.boards.colour import GREEN, GREY, RED
 from grafana.boards.page import read_on
@@ -18,6 +19,7 @@ def board() -> Board:
             Row("Now", [_now()]),
             Row("Targets and alerts", [_targets()]),
             Row("Caddy: the way to the service", [caddy()]),
+            Row("Backups", [backups()]),
             Row("Prometheus", [prometheus()]),
             Row("Alertmanager and Jaeger", [[*alertmanager(), *jaeger()]]),
             Row("The machine", [host(), programs()]),
@@ -36,7 +38,7 @@ def _now() -> list[Stat]:
         ),
         _bad(
             "Upstreams unhealthy",
-            "sum(1 - caddy_reverse_proxy_upstreams_healthy)",
+            "sum(1 - caddy_reverse_proxy_upstreams_healthy{upstream!~'service-next:.*'})",
             "What Caddy finds unhealthy. The service's 0 lasts seconds at a restart; longer, every request waits.",
         ),
         _bad(

@@ -36,7 +36,7 @@ def caddy() -> Sequence[Series]:
             title="Upstreams healthy",
             unit="short",
             description="1: Caddy sends requests there. The service is 0 for seconds at a restart, and Caddy holds"
-            " its requests until it is back.",
+            " its requests until it is back. service-next is 1 during an upgrade only.",
             queries=[Query("min by (upstream) (caddy_reverse_proxy_upstreams_healthy)", "{{upstream}}")],
             maximum=1,
         ),

@@ -12,6 +12,7 @@ Responses = dict[int | str, dict[str, Any]]
 """The `responses` of a route."""
 
 HEADERS: Mapping[str, dict[str, Any]] = {
+    "Connection": {"description": "`close`: what is still on its way is not read.", "schema": {"type": "string"}},
     "ETag": {
         "description": "The job's version, for `If-None-Match`.",
         "required": True,
@@ -94,6 +95,7 @@ SUBMIT = _with_problems(
     },
     errors.MALFORMED_BODY,
     errors.malformed_header("Idempotency-Key"),
+    errors.TOO_SLOW,
     errors.TOO_LARGE,
     errors.NOT_JSON_TYPE,
     errors.INVALID,

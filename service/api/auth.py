@@ -2,6 +2,9 @@
 
 A line is `name:user_id:sha256hex` or `name:user_id:sha256hex:operator`; `#` starts a comment. Two names may share a
 user while a key is rotated. Only hashes are stored: the keys have 256 random bits, so a fast hash is enough.
+
+A changed file counts once it has been left alone for a second: one that is just being written may lack a key, which
+would be refused although it stays. So a change counts within two seconds.
 """
 
 import hashlib
@@ -15,7 +18,13 @@ from pathlib import Path
 from starlette.types import Scope
 
 LINE = re.compile(r"(?P<name>[\w.-]{1,64}):(?P<user>[\w.@-]{1,64}):(?P<digest>[0-9a-f]{64})(?P<operator>:operator)?")
-REREAD_SECONDS = 2.0
+KEY_PREFIX = "jobskey_"  # so that a key is known for one wherever it turns up: logs leave it out, scanners find it
+LOOK_SECONDS = 1.0
+SETTLED_SECONDS = 1.0
+
+
+Version = tuple[int, int, int, int]
+"""What changes when a file does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,8 @@ class KeyRing:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._callers: list[Caller] = []
-        self._seen: tuple[int, int] | None = None
+        self._read: Version | None = None
+        self._looked: Version | None = None
         self._look_again = 0.0
 
     def caller(self, scope: Scope) -> Caller | None:
@@ -72,19 +82,24 @@ class KeyRing:
     def _refresh(self) -> None:
         if time.monotonic() < self._look_again:
             return
-        self._look_again = time.monotonic() + REREAD_SECONDS
+        self._look_again = time.monotonic() + LOOK_SECONDS
         try:
             status = self._path.stat()
-            if self._seen != (status.st_mtime_ns, status.st_ino):
+            version = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+            # By its age, so that the first request after a quiet hour knows a new key; and by being the same as at the
+            # last look, in case the clock was set back.
+            settled = version == self._looked or time.time() - status.st_mtime >= SETTLED_SECONDS
+            self._looked = version
+            if version != self._read and (settled or not self._callers):
                 self._callers = parse_keys(self._path.read_text())
-                self._seen = (status.st_mtime_ns, status.st_ino)
+                self._read = version
         except (OSError, ValueError):
             return
 
 
 def new_key(name: str, user_id: str, *, operator: bool) -> tuple[str, str]:
     """A fresh key, and its line for the file."""
-    key = secrets.token_urlsafe(32)
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(key.encode()).hexdigest()
     line = f"{name}:{user_id}:{digest}" + (":operator" if operator else "")
     parse_keys(line)

@@ -19,6 +19,7 @@ from service.domain.job import IdempotencyConflict, JobNotFound, NotFailed, Queu
 from service.domain.ports import BadCursor
 
 TYPE_PREFIX = "urn:jobs-service:problem:"
+MEDIA_TYPE = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,18 @@ UNAUTHENTICATED = Problem(
 )
 NOT_FOUND = Problem(404, "not-found", "Not Found", "There is nothing at this address, or it is not yours.")
 TOO_LARGE = Problem(413, "too-large", "Content Too Large", "The body may have 1 MiB at most.")
+URL_TOO_LONG = Problem(414, "url-too-long", "URI Too Long", "The URL may have 8 KiB at most.")
+HEAD_TOO_LARGE = Problem(
+    431, "headers-too-large", "Request Header Fields Too Large", "The headers may be 100, and 64 KiB together, at most."
+)
+TOO_SLOW = Problem(
+    408,
+    "too-slow",
+    "Request Timeout",
+    "The request did not arrive in time. Nothing was stored.",
+    {"Connection": "close"},
+)
+MALFORMED_REQUEST = Problem(400, "malformed-request", "Bad Request", "This is no HTTP request.")
 NOT_JSON_TYPE = Problem(415, "unsupported-media-type", "Unsupported Media Type", "Send Content-Type: application/json.")
 MALFORMED_BODY = Problem(400, "malformed-body", "Bad Request", "The body is not valid JSON.")
 INVALID = Problem(422, "invalid", "Unprocessable Content", "Some values are not allowed; see errors.")
@@ -82,17 +95,28 @@ def malformed_header(name: str) -> Problem:
 
 
 def response(request: Request, problem: Problem, errors: Sequence[Mapping[str, Any]] | None = None) -> Response:
+    body = document(problem, request.url.path, request.scope.get("state", {}).get("request_id"), errors)
+    return Response(body, problem.status, {**problem.headers, "Cache-Control": "no-store"}, MEDIA_TYPE)
+
+
+def document(
+    problem: Problem,
+    instance: str | None,
+    request_id: str | None,
+    errors: Sequence[Mapping[str, Any]] | None = None,
+) -> bytes:
+    """`instance`: the path, or None where a request has none."""
     body: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.slug,
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
-        "instance": request.url.path,
-        "request_id": request.scope.get("state", {}).get("request_id"),
+        "instance": instance,
+        "request_id": request_id,
     }
     if errors is not None:
         body["errors"] = errors
-    return Response(json.dumps(body), problem.status, dict(problem.headers), "application/problem+json")
+    return json.dumps(body).encode()
 
 
 def install(app: FastAPI) -> None:

@@ -21,6 +21,7 @@ from service.domain.queue import Submission
 
 JOB_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 RETRY_AFTER_SECONDS = "1"
+NOT_STORED = {"Cache-Control": "no-store"}  # one user's answers, in no cache
 
 JobId = Annotated[
     str, Path(alias="id", description="a job's UUIDv7", json_schema_extra={"pattern": f"^{JOB_ID.pattern}$"})
@@ -105,12 +106,12 @@ def jobs_router(kinds: Mapping[str, Kind]) -> APIRouter:
         """Newest first. `next` is the cursor of the next page. Jobs that arrive meanwhile move nothing."""
         query = ports.Query(user_id=user_of(request), state=state, kind=kind, limit=limit, cursor=cursor)
         page = await queue_of(request).list(query)
-        link = {}
+        sent = dict(NOT_STORED)
         if page.next is not None:
             following = {**request.query_params, "cursor": page.next}
-            link["Link"] = f'<{request.url.path}?{urlencode(following)}>; rel="next"'
+            sent["Link"] = f'<{request.url.path}?{urlencode(following)}>; rel="next"'
         values = {"items": [job_values(job) for job in page.items], "next": page.next}
-        return Response(to_json(values), HTTPStatus.OK, link, "application/json")
+        return Response(to_json(values), HTTPStatus.OK, sent, "application/json")
 
     @router.post(
         "/jobs/{id}/cancel",
@@ -168,7 +169,7 @@ def _job_response(
 
 
 def _headers(job: Job, waited: int | None = None) -> dict[str, str]:
-    headers = {"ETag": _etag(job)}
+    headers = {"ETag": _etag(job), **NOT_STORED}
     if not job.state.terminal:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     if waited is not None:

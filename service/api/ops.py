@@ -1,10 +1,11 @@
 """The operations routes: /healthz, /readyz, /metrics; in development also a start page."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 Checks = Callable[[], Awaitable[Mapping[str, str]]]
@@ -34,9 +35,11 @@ def ops_router(checks: Checks, exposition: Exposition, *, development: bool) -> 
         return Response('{"status":"ok"}', media_type="application/json")
 
     @router.get("/readyz")
-    async def readyz() -> Response:
+    async def readyz(exclude: Annotated[Sequence[str], Query()] = ()) -> Response:
+        """`?exclude=database` is the proxy's question: a service whose disk is full still reads, and itself refuses the
+        rest. A proxy that turned away would let clients wait for it, and then fail them."""
         found = dict(await checks())
-        ready = all(found[name] in good for name, good in READY.items())
+        ready = all(found[name] in good for name, good in READY.items() if name not in exclude)
         body = json.dumps({"status": "ready" if ready else "not ready", "checks": found})
         return Response(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, media_type="application/json")
 

@@ -4,6 +4,7 @@ FastAPI reads and parses a body before it solves dependencies, so a check made t
 could make the service parse. This is FastAPI's documented "custom Request and APIRoute class".
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from email.message import Message
 from typing import Any
@@ -18,12 +19,17 @@ from service.api.errors import Refused
 
 BODY_LIMIT_BYTES = 1024 * 1024
 DISCARD_LIMIT_BYTES = 16 * BODY_LIMIT_BYTES
+BODY_SECONDS = 30.0  # for all of it: a byte now and then would hold the connection for ever; the proxy waits longer
 
 
 class JsonRequest(Request):
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            self._body = await self._read_within_limit()
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    self._body = await self._read_within_limit()
+            except TimeoutError:
+                raise Refused(errors.TOO_SLOW) from None
         return self._body
 
     async def json(self) -> Any:

@@ -26,6 +26,10 @@ PAGES_A_COMMIT = 8
 LOG_LIMIT_BYTES = 64 * 2**20
 """A log that grew beyond (a long reader held it) is cut back as soon as its readers allow."""
 
+LOG_MOST_BYTES = 4 * 2**30
+"""A log that a reader of another process keeps from starting again grows with each commit (some 60 KB a job). Beyond
+this no more jobs are taken, so that the disk is not filled for a reader's sake; those that are there go on."""
+
 
 class Database:
     def __init__(self, path: Path, lock: WriteLock, synchronous: Synchronous, observer: StoreObserver) -> None:
@@ -56,7 +60,7 @@ class Database:
         self._identity.verify(self.path)
 
     def open(self) -> None:
-        """Raises `StorageUnavailable` when the file is missing, not a database of this revision, or unreadable."""
+        """Raises `StorageUnavailable` when the file is missing, unreadable, or not a database of this version."""
         before = file_at(str(self.path))
         if before is None:
             raise StorageUnavailable("database file is missing")
@@ -135,7 +139,7 @@ class Database:
         connection = self.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.execute("INSERT INTO counter VALUES ('probe', 0)")
+            connection.execute("INSERT INTO counter (state, jobs) VALUES ('probe', 0)")
             connection.execute("DELETE FROM counter WHERE state = 'probe'")
             connection.execute("COMMIT")
         finally:
@@ -156,6 +160,9 @@ class Database:
         except FileNotFoundError:
             return 0
 
+    def log_is_full(self) -> bool:
+        return self.log_bytes() > LOG_MOST_BYTES
+
     def free_bytes(self) -> int:
         space = os.statvfs(self.path.parent)
         return space.f_bavail * space.f_frsize
@@ -166,7 +173,5 @@ class Database:
         return bool(busy)
 
     def _require_revision(self, connection: sqlite3.Connection) -> None:
-        found = revision.found(connection)
-        if found != revision.REVISION:
-            has = f"is at schema revision {found}" if found else "has no schema"
-            raise StorageUnavailable(f"database {has}, this version needs {revision.REVISION}")
+        if refusal := revision.refusal(connection):
+            raise StorageUnavailable(refusal)

@@ -45,6 +45,12 @@ class Health:
             self._require_space()
         except (Moved, OSError) as error:
             raise StorageUnavailable(reason(error)) from error
+        self.require_room_in_log()
+
+    def require_room_in_log(self) -> None:
+        """Raises `StorageUnavailable`. It is asked before a job is added: whoever ends one may always write."""
+        if self._database.log_is_full():
+            raise StorageUnavailable("write-ahead log is full: something has been reading the database for too long")
 
     def written(self) -> None:
         """A commit reached the disk."""

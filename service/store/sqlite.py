@@ -37,7 +37,7 @@ async def open_sqlite_store(
 ) -> AsyncIterator["SqliteJobStore"]:
     """The store on an existing, migrated database. `runtime_dir`: where its processes reach each other by sockets.
 
-    Raises `StorageUnavailable` when the file is missing or not at the revision of this version.
+    Raises `StorageUnavailable` when the file is missing or not at a revision that this version works on.
     """
     wakeup, watch = Wakeup(runtime_dir), Watch(runtime_dir)
     clock = LeaseClock(lease_clock, lease.boot_id())
@@ -81,6 +81,7 @@ class SqliteJobStore:
         self._add = add
 
     async def add(self, job: Job, key: IdempotencyKey | None = None) -> Receipt:
+        self._writer.require_room()
         submit = statements.Submit(rows.new_row(job, key), job.user_id, key)
         earlier, receipt = await self._writer.run(self._add, submit)
         return receipt if earlier is None else replace(receipt, earlier=earlier)

@@ -79,7 +79,9 @@ EARLIER = f"""SELECT {", ".join(JOB_COLUMNS)}, idempotency_fingerprint
 
 FORGET = "UPDATE job SET idempotency_key = NULL, idempotency_fingerprint = NULL WHERE seq = ?"
 
-RECORD = "INSERT OR FAIL INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+# With the columns' names, also where all are given: a newer version may have added one.
+RECORD = f"""INSERT OR FAIL INTO attempt (job_seq, job_version, {", ".join(ATTEMPT_COLUMNS)})
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""  # noqa: S608  constant names
 
 HELD = "id = ? AND owner = ? AND version - cancel_requested = ? AND state = 'running'"
 """The fence: who holds the lease of which run (`Job.run`)."""

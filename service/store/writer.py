@@ -71,6 +71,10 @@ class Writer:
         """Raises `StorageUnavailable` with the reason if a write would fail now."""
         self._health.check()
 
+    def require_room(self) -> None:
+        """Raises `StorageUnavailable` if no more jobs should be added now, although they could be."""
+        self._health.require_room_in_log()
+
     async def run(
         self, operation: Operation, argument: Any, durable: Callable[[Any], None] | None = None
     ) -> tuple[Any, Receipt]:

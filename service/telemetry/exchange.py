@@ -10,7 +10,7 @@ from opentelemetry.trace import Span
 
 from service.telemetry import spans
 from service.telemetry.context import RECEIVED_AT
-from service.telemetry.redaction import redact_query, redact_url
+from service.telemetry.redaction import redact_keys, redact_query, redact_url
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -54,7 +54,8 @@ class Exchange:
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.state: dict[str, Any] = scope.setdefault("state", {})
         given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        well_formed = _REQUEST_ID.fullmatch(given) and redact_keys(given.decode()) == given.decode()
+        self.request_id = given.decode() if well_formed else os.urandom(16).hex()
         self.status = 0  # 0: the response has not started
         self.length = 0
         self.streams = False
@@ -111,8 +112,9 @@ class Exchange:
         return getattr(self.scope.get("route"), "path", None)
 
     def header(self, name: bytes) -> str | None:
+        """For people to read: without keys."""
         value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
+        return None if value is None else redact_keys(value.decode("latin-1"))
 
     def client(self) -> str | None:
         client = self.scope.get("client")
@@ -125,7 +127,7 @@ class Exchange:
 
     def fields(self, route: str | None, status: int, elapsed: float) -> dict[str, Any]:
         scope = self.scope
-        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        path = redact_keys((scope.get("raw_path") or scope["path"].encode()).decode("latin-1"))
         query = scope.get("query_string", b"").decode("latin-1")
         referer = self.header(b"referer")
         return {

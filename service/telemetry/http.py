@@ -19,6 +19,7 @@ from service.telemetry import spans
 from service.telemetry.context import facts
 from service.telemetry.exchange import OPS, SCRAPE, App, Exchange, Receive, Scope, Send
 from service.telemetry.metrics import METHODS, OTHER_METHOD, UNMATCHED, Metrics
+from service.telemetry.redaction import redact_keys
 from service.telemetry.tracing import Tracing
 
 
@@ -132,7 +133,7 @@ def _describe(span: Span, exchange: Exchange, route: str | None, status: int) ->
     known = exchange.method in METHODS
     attributes: dict[str, Any] = {
         "http.request.method": exchange.method if known else OTHER_METHOD,
-        "url.path": exchange.scope["path"],
+        "url.path": redact_keys(exchange.scope["path"]),
         "url.scheme": exchange.scope.get("scheme", "http"),
         "http.response.status_code": status,
         "request.id": exchange.request_id,

@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 from service.telemetry import plain
 from service.telemetry.context import IDENTITY, facts
-from service.telemetry.redaction import REDACTED, is_secret, redact_text
+from service.telemetry.redaction import REDACTED, is_secret, redact_text, without_keys
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 _FIXED = frozenset({"timestamp", "level", "message", "source", "pid", "exception"})
@@ -73,9 +73,10 @@ def to_json(line: dict[str, Any], error: BaseException | None) -> bytes:
     if error is not None:
         line["exception"] = traceback_text(error)
     try:
-        return orjson.dumps(line, default=plain.text, option=orjson.OPT_APPEND_NEWLINE)
+        written = orjson.dumps(line, default=plain.text, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # lone surrogates
-        return orjson.dumps(plain.escape_surrogates(line), default=plain.text, option=orjson.OPT_APPEND_NEWLINE)
+        written = orjson.dumps(plain.escape_surrogates(line), default=plain.text, option=orjson.OPT_APPEND_NEWLINE)
+    return without_keys(written)
 
 
 @lru_cache(maxsize=1024)

@@ -190,6 +190,9 @@ async def test_a_storage_failure_is_503_with_retry_after(client: httpx.AsyncClie
     ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "disk full")
     assert (await client.get("/healthz")).status_code == 200
+    for_the_proxy = await client.get("/readyz?exclude=database")
+    assert (for_the_proxy.status_code, for_the_proxy.json()["checks"]) == (200, ready.json()["checks"])
+    assert (await client.get("/readyz?exclude=worker&exclude=nothing")).status_code == 503
     store.broken = False
     assert (await client.get("/readyz")).json() == {
         "status": "ready",

@@ -14,7 +14,7 @@ from service.store import cursor
 
 ANYWHERE = {"unauthenticated", "internal", "storage-unavailable"}
 OF_A_JOB = ANYWHERE | {"not-found"}
-OF_A_BODY = {"malformed-body", "unsupported-media-type", "too-large", "invalid"}
+OF_A_BODY = {"malformed-body", "unsupported-media-type", "too-large", "too-slow", "invalid"}
 PROBLEMS = {
     ("post", "/jobs"): ANYWHERE | OF_A_BODY | {"malformed-header", "idempotency-conflict", "queue-full"},
     ("get", "/jobs"): ANYWHERE | {"invalid"},

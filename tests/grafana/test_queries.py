@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from service.backup.failure import STAGES
 from service.domain.ports import Stats
+from service.telemetry.backup import BackupTelemetry
 from service.telemetry.telemetry import Telemetry
 from slo.document import ROOT, Document, Threshold
 from tests.grafana.conftest import Json, made, metrics_in, panels, section, targets
@@ -19,13 +21,14 @@ SOURCES = ROOT / "grafana/provisioning/datasources/datasources.yml"
 
 @pytest.fixture
 async def exported() -> dict[str, str]:
-    """Types by the name of a metric of the service."""
+    """Types by the name of a metric of the service and of its backups."""
 
     async def stats() -> Stats:
         return Stats(jobs={})
 
     telemetry = Telemetry(kinds=("sleep",), routes=(("POST", "/jobs"),), version="1", sqlite_version="3")
-    text = (await telemetry.exposition("", stats))[0].decode()
+    backups = BackupTelemetry(stages=STAGES, interval_seconds=1, has_remote=False, last_verified=lambda: 0.0)
+    text = ((await telemetry.exposition("", stats))[0] + backups.exposition("")[0]).decode()
     return dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
 
 

@@ -30,11 +30,14 @@ WITH_EXTRA_KINDS = "tests.processes.serve"
 
 
 class RunningService:
-    """`settings` are SERVICE_ names in lower case, or OTEL_ names as they are; `module` is what is run."""
+    """`settings` are SERVICE_ names in lower case, or OTEL_ names as they are; `module` of `code` is what is run."""
 
-    def __init__(self, folder: Path, *, database: str = "jobs.db", module: str = "service", **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, *, database: str = "jobs.db", module: str = "service", code: Path = ROOT, **settings: Any
+    ) -> None:
         self.database = folder / database
         self._module = module
+        self._code = code
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log_path = folder / f"service-{self.port}.log"
@@ -62,7 +65,7 @@ class RunningService:
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module],
-                cwd=ROOT,
+                cwd=self._code,
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

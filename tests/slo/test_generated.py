@@ -115,7 +115,7 @@ def test_every_window_has_its_rule_and_every_pair_its_place_in_an_alert() -> Non
 
 def test_shortened_rules_keep_their_names_and_divide_their_windows(tmp_path: Path) -> None:
     shortened.write(ROOT / "prometheus", tmp_path, 20)
-    for name in ("slo.yml", "service.yml", "stack.yml"):
+    for name in ("slo.yml", "service.yml", "stack.yml", "backup.yml"):
         usual = (ROOT / "prometheus/rules" / name).read_text()
         short = (tmp_path / "rules" / name).read_text()
         assert re.findall(r"(?:alert|record): (\S+)", short) == re.findall(r"(?:alert|record): (\S+)", usual)

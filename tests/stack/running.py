@@ -45,7 +45,7 @@ class Stack:
 
     @cached_property
     def grafana_login(self) -> tuple[str, str]:
-        secrets = ROOT / os.environ.get("SECRETS_DIR", "secrets/development")
+        secrets = ROOT / (os.environ.get("SECRETS_DIR") or "secrets/development")
         return "admin", _secret("GRAFANA_PASSWORD_FILE", secrets / "grafana_admin_password")
 
     def outside(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What every container of the stack must have. An exception is listed here with its reason, or the test fails.
+"""What every container of the stack must have. An exception is listed in policy.py with its reason, or the test fails.
 
 Reads `docker compose config`: what counts is what Compose makes of the file, not how it is written.
 """
@@ -10,22 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from service.__main__ import KEEP_ALIVE_SECONDS
+from service.api.requests import BODY_LIMIT_BYTES, BODY_SECONDS
+from service.connection import HEAD_LIMIT_BYTES, URL_LIMIT_BYTES
 from service.settings import Settings
 from tests.stack.compose import ROOT, services
+from tests.stack.policy import EXCEPTIONS
 
 Service = dict[str, Any]
-
-# An entry that no longer excuses anything fails too.
-EXCEPTIONS = {
-    ("preflight", "a health check"): "one shot: its exit code is its health",
-    ("preflight", "restart unless stopped"): "one shot: `docker compose up` runs it again",
-    ("preflight", "to wait for the preflight"): "it is the preflight",
-    ("loadtest", "a health check"): "one shot: its exit code is its verdict",
-    ("loadtest", "restart unless stopped"): "one shot: started by hand",
-    ("loadtest", "to wait for the preflight"): "waits for Caddy, which waits for it",
-    ("loadtest", "read-only binds"): "leaves its reports in the clone",
-    ("caddy", "no added capability"): "the binary carries NET_BIND_SERVICE; without it exec fails on any port",
-}
 
 
 def _pinned(image: str) -> bool:
@@ -99,6 +91,20 @@ def test_caddy_sees_the_notice_before_the_service_stops_listening() -> None:
     assert seen_after < float(services()["service"]["environment"]["SERVICE_NOTICE_SECONDS"])
 
 
+def test_the_limits_of_caddy_and_of_the_service_fit_each_other() -> None:
+    caddyfile = (ROOT / "caddy/Caddyfile").read_text()
+
+    def number(pattern: str) -> int:
+        (found,) = re.findall(rf"^\s*{pattern}\b", caddyfile, re.MULTILINE)
+        return int(found)
+
+    assert number(r"read_body (\d+)s") > BODY_SECONDS, "the service answers a slow body with 408, Caddy with 504"
+    assert number(r"keepalive (\d+)s") < KEEP_ALIVE_SECONDS, "who reuses a connection must be the one who closes it"
+    assert number(r"max_header_size (\d+)KiB") * 1024 < HEAD_LIMIT_BYTES, "what Caddy lets through, the service takes"
+    assert number(r"max_size (\d+)MiB") << 20 == BODY_LIMIT_BYTES
+    assert f"size() > {URL_LIMIT_BYTES}" in caddyfile
+
+
 def test_only_caddys_network_may_name_the_client() -> None:
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     subnet = compose["networks"]["edge"]["ipam"]["config"][0]["subnet"]
@@ -107,9 +113,10 @@ def test_only_caddys_network_may_name_the_client() -> None:
 
 @pytest.mark.parametrize("name", ["service", "jaeger", "loadtest"])
 def test_every_image_built_here_starts_from_a_version(name: str) -> None:
-    stages = re.findall(r"^FROM (\S+)", (ROOT / name / "Dockerfile").read_text(), re.MULTILINE)
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?", (ROOT / name / "Dockerfile").read_text(), re.MULTILINE)
     assert stages
-    assert all(_pinned(image) for image in stages)
+    earlier = {stage for _, stage in stages}
+    assert all(_pinned(image) or image in earlier for image, _ in stages)
 
 
 def test_every_prometheus_job_is_a_compose_service() -> None:

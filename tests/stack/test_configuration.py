@@ -30,11 +30,12 @@ JUDGES = {
     "Prometheus its configuration": ("prometheus", "promtool check config --lint=all --lint-fatal /it/prometheus.yml"),
     "promtool the rules": (
         "prometheus",
-        "promtool check rules --lint=all --lint-fatal /it/rules/slo.yml /it/rules/service.yml /it/rules/stack.yml",
+        "promtool check rules --lint=all --lint-fatal /it/rules/slo.yml /it/rules/service.yml"
+        " /it/rules/stack.yml /it/rules/backup.yml",
     ),
     "promtool the tests of the rules": (
         "prometheus",
-        "promtool test rules /it/tests/slo.yml /it/tests/service.yml /it/tests/stack.yml",
+        "promtool test rules /it/tests/slo.yml /it/tests/service.yml /it/tests/stack.yml /it/tests/backup.yml",
     ),
     "Alertmanager its configuration": ("alertmanager", "amtool check-config /it/alertmanager.yml"),
     "Caddy its configuration": ("caddy", "caddy adapt --validate --config /it/Caddyfile"),

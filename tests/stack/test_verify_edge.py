@@ -1,5 +1,6 @@
 """`make verify`: what a client sees."""
 
+import re
 import uuid
 
 import httpx
@@ -19,6 +20,59 @@ def test_the_answer_carries_the_promised_headers(story: Story) -> None:
     assert int(headers["Retry-After"]) >= 0
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "Server" not in headers
+
+
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/jobs", 200),
+        ("GET", "/jobs/0", 404),  # the service's answer
+        ("TRACE", "/jobs", 405),
+        ("GET", "/healthz", 200),
+        ("GET", "/metrics", 404),  # Caddy's own
+        ("GET", f"/jobs?{'x' * 9000}", 414),
+    ],
+)
+def test_every_answer_carries_the_security_headers(stack: Stack, method: str, path: str, status: int) -> None:
+    answer = stack.outside(method, path)
+    assert answer.status_code == status
+    assert {name: answer.headers.get(name) for name in ALWAYS} == ALWAYS
+    assert answer.headers["Content-Security-Policy"] == NOTHING
+    assert "geolocation=()" in answer.headers["Permissions-Policy"]
+    assert not {"Server", "Via", "X-Powered-By"} & {name.title() for name in answer.headers}
+    # A browser would remember it for every other project on localhost.
+    assert ("Strict-Transport-Security" in answer.headers) is not stack.local
+
+
+def test_the_documentation_page_may_load_what_it_is_made_of(stack: Stack) -> None:
+    answer = stack.outside("GET", "/docs")
+    if answer.status_code == 404:
+        pytest.skip("production has no such page")
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    used = re.findall(r"""(?:src|href)="(https://[^/"]+)""", answer.text)
+    assert used
+    allowed = " ".join(policy[name] for name in ("script-src", "style-src", "img-src"))
+    assert all(origin in allowed for origin in used), used
+    assert "'self'" in policy["connect-src"], "it asks for /openapi.json"
+
+
+def test_pages_of_grafana_keep_their_scripts(stack: Stack) -> None:
+    answer = stack.outside("GET", "/grafana/api/health")
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert NOTHING not in answer.headers.get("Content-Security-Policy", "")
 
 
 def test_the_job_succeeds(story: Story) -> None:
@@ -56,11 +110,45 @@ def test_plain_http_leads_to_https_at_the_public_port(stack: Stack) -> None:
     assert (target.scheme, target.port or 443, target.path) == ("https", stack.public_port, "/jobs")
 
 
+def test_plain_http_leads_nobody_astray(stack: Stack) -> None:
+    """Whatever a client names, the way leads to this host."""
+    own = httpx.URL(stack.host).host
+    for target in ("//evil.example/x", "/\\evil.example", "/@evil.example", "/%0d%0aSet-Cookie:x"):
+        request = httpx.Request("GET", stack.plain_host, headers={"Host": "evil.example"})
+        request.url = request.url.copy_with(raw_path=target.encode())
+        answer = stack.client.send(request, follow_redirects=False)
+        assert answer.status_code in {308, 400}
+        assert "Server" not in answer.headers
+        if answer.status_code == 308:
+            assert httpx.URL(answer.headers["Location"]).host == own
+
+
+def test_a_foreign_host_is_refused_as_a_problem(stack: Stack) -> None:
+    for host in ("evil.example", "service:8000", "caddy.internal"):
+        answer = stack.outside("GET", "/jobs", headers={"Host": host})
+        assert answer.status_code == 421
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+        assert "Server" not in answer.headers
+
+
 def test_http_3_is_announced_at_the_public_port(story: Story, stack: Stack) -> None:
     assert f'h3=":{stack.public_port}"' in story.answer.headers["Alt-Svc"]
 
 
-@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/readyz",
+        "/metrics",
+        "/%6detrics",
+        "//metrics",
+        "/jobs/..%2fmetrics",
+        "/jobs/%2e%2e/metrics",
+        "/jobs/..%5cmetrics",
+        "/jobs;/../metrics",
+    ],
+)
 def test_the_inside_routes_are_closed_to_the_outside(stack: Stack, path: str) -> None:
     answer = stack.outside("GET", path)
     assert answer.status_code == 404

@@ -190,11 +190,14 @@ async def test_replaced_by_something_else(database: Path, stores: Stores, tmp_pa
         assert (await stores[0].get(job_id, "dev")).id == job_id
 
 
-async def test_replaced_by_a_database_of_another_revision(database: Path, stores: Stores, tmp_path: Path) -> None:
+async def test_replaced_by_a_database_that_this_version_cannot_work_on(
+    database: Path, stores: Stores, tmp_path: Path
+) -> None:
     other = tmp_path / "other.db"
     migrate(other)
     connection = driver.connect(other, "rw")
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.execute("PRAGMA user_version = 9999")  # it was contracted
     connection.close()
     mv(database, tmp_path / "away.db")
     mv(other, database)

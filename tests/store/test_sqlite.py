@@ -8,13 +8,13 @@ from typing import Literal
 
 import pytest
 
-from service.domain.job import State, StorageUnavailable
+from service.domain.job import Outcome, State, StorageUnavailable
 from service.store import claims, driver, reads, statements
 from service.store.database import Database
 from service.store.identity import file_at
 from service.store.lock import WriteLock
 from service.store.sqlite import SqliteJobStore, open_sqlite_store
-from tests.store.making import NOW, make_job
+from tests.store.making import NOW, end, make_job
 from tests.store.test_writer import Commits
 from tests.waiting import wait_until_async
 
@@ -121,6 +121,37 @@ async def test_a_full_database_is_said_to_be_a_full_disk(database: Path, opened:
         await store.add(make_job(payload={"text": "x" * 500_000}))
     connection.execute("PRAGMA max_page_count = 1000000")
     await store.add(make_job(payload={"text": "x" * 500_000}))
+
+
+async def test_a_reader_that_never_lets_go_stops_new_jobs_before_the_log_fills_the_disk(
+    database: Path, opened: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.database.LOG_MOST_BYTES", 2**20)
+    store = await opened()
+    await store.add(make_job())
+    (running,) = (await store.claim("w", 1, 30, NOW)).jobs
+    reader = driver.connect(database, "ro")
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM job").fetchone()
+
+    async def refused() -> bool:
+        try:
+            await store.add(make_job())
+        except StorageUnavailable as problem:
+            return "log is full" in str(problem)
+        return False
+
+    await wait_until_async(refused, "no more jobs are taken")
+    with pytest.raises(StorageUnavailable, match="log is full"):
+        await store.check()
+    assert await store.finish("w", end(running)) is Outcome.SUCCEEDED, "what is there goes on"
+    reader.close()
+
+    async def taken() -> bool:
+        return not await refused()
+
+    await wait_until_async(taken, "jobs are taken again")
+    await store.check()
 
 
 async def test_a_missing_file_is_refused_and_not_created(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from fastapi import BackgroundTasks, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from opentelemetry.trace import SpanKind, StatusCode
 
+from service.api.auth import new_key
 from service.telemetry.exchange import Message, Receive, Scope, Send
 from tests.telemetry.conftest import ReadLines
 from tests.telemetry.making import Spans, make_telemetry, scraped
@@ -140,6 +141,25 @@ async def test_a_request_has_one_line(read_lines: ReadLines) -> None:
         "referer": "http://here/?token=[redacted]",
         "user_agent": "cup/1",
     }
+
+
+async def test_an_api_key_in_a_wrong_place_is_in_no_line_and_no_span(read_lines: ReadLines) -> None:
+    key = new_key("ada", "ada", operator=False)[0]
+    service = Service()
+    places = {
+        "Authorization": key,
+        "Referer": f"http://here/{key}",
+        "User-Agent": key,
+        "X-Request-ID": key,
+        "Host": key,
+    }
+    async with service.telemetry.open():
+        answer = await service.request("GET", f"/jobs/{key}?k={key}&api_key={key}", headers=places)
+    lines = read_lines()
+    assert [line["message"] for line in lines] == ["request_finished"]
+    assert key not in str(lines)
+    assert key not in answer.headers["X-Request-ID"]
+    assert key not in service.spans.one("GET /jobs/{id}").to_json()
 
 
 async def test_an_unhandled_exception_is_one_error_line_with_its_traceback(read_lines: ReadLines) -> None:

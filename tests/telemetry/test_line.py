@@ -131,6 +131,16 @@ def test_no_secrets_by_name_or_in_a_traceback(read_lines: ReadLines) -> None:
     assert "dev-key-123" not in line["exception"]
 
 
+def test_no_api_key_wherever_it_stands(read_lines: ReadLines) -> None:
+    key = f"jobskey_{'a-_Z9' * 8}"
+    get_logger().info("cup_dropped", detail=[{"loc": ["body", key]}, {key: f"%{key}%"}], path=f"/{key}", cup={key: 1})
+    logging.getLogger("others").warning("%s", key)
+    lines = read_lines()
+    assert len(lines) == 2
+    assert "a-_Z9" not in str(lines)
+    assert lines[0]["path"] == "/[redacted]"
+
+
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50, deadline=None)
 @given(
     st.recursive(

@@ -1,0 +1,1 @@
+"""Are there advisories about what the locks hold? `make audit`."""
