@@ -1,7 +1,7 @@
 """Asks OSV, by pip-audit, about every package of every lock: `python -m audit [--strict] [--url URL] [LOCK …]`.
 
-Exit 0: nothing known. 1: findings, each with what to do. 2: the database could not be asked, and `--strict`. Without that,
-it is said in one line and the exit code is 0: a machine without a way out shall not look clean, nor stop all work.
+Exit 0: nothing known. 1: findings, each with what to do. 2: the database could not be asked, and `--strict`. Else that
+is said in one line, and the exit code is 0: a machine without a way out shall not look clean, nor stop all work.
 
 All versions are asked about, also those that a lock has for another Python or system than this one.
 """
