@@ -68,9 +68,7 @@ class Stack:
 
     def instance(self, service: str) -> Instance | None:
         """The one that serves, if there are two: a recreation that was broken off leaves a second container."""
-        ids = self._run([*COMPOSE, "ps", "--all", "--quiet", service]).split()
-        found = [_instance(each) for each in json.loads(self._run(["docker", "inspect", *ids]))] if ids else []
-        return max(found, key=lambda each: each.serves, default=None)
+        return max(self._containers(service), key=lambda each: each.serves, default=None)
 
     def is_stopping(self, instance: Instance) -> bool:
         """Whether it serves only until its jobs have ended: Docker calls it healthy as long as it answers."""
@@ -105,6 +103,9 @@ class Stack:
 
     def start(self, service: str, *, anew: bool = True) -> None:
         """Stops the container that is there, once its jobs have ended. Not `anew`: only if something has changed."""
+        for each in self._containers(service):
+            if each.status in {"created", "exited"}:  # left by a recreation that was broken off: its name is in the way
+                self._run(["docker", "rm", "--force", each.id])
         options = ["--detach", "--no-deps", "--no-build", *(["--force-recreate"] if anew else [])]
         self._run([*COMPOSE, "up", *options, service])
 
@@ -146,6 +147,10 @@ class Stack:
             return sees and time.monotonic() > trusted_at
 
         _wait(seen, bound_seconds, f"Caddy does not find {service} healthy within {bound_seconds:g} s")
+
+    def _containers(self, service: str) -> list[Instance]:
+        ids = self._run([*COMPOSE, "ps", "--all", "--quiet", service]).split()
+        return [_instance(each) for each in json.loads(self._run(["docker", "inspect", *ids]))] if ids else []
 
     def _caddy_sees(self, service: str) -> bool:
         command = [*COMPOSE, "exec", "-T", "caddy", "wget", "-qO-", "http://127.0.0.1:9180/metrics"]

@@ -24,6 +24,7 @@ from tests.waiting import wait_until
 WORKERS = 4
 SLOTS = 16
 LEASE_SECONDS = 2
+LONG_LEASE: dict[str, Any] = {"lease_seconds": 10}  # where none may expire, also on a machine that is busy with more
 END_SECONDS = 60  # within which every acknowledged job has ended, once the last fault is over
 
 

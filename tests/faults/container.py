@@ -20,10 +20,9 @@ def run(name: str, seed: int, full: bool, folder: Path) -> Report:
     options = REGISTRY[name].container or ()
     command = [
         *("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "--user", f"{os.getuid()}:{os.getgid()}"),
-        *("--volume", f"{ROOT}/service:/app/service:ro", "--volume", f"{ROOT}/tests:/app/tests:ro"),
-        *("--volume", f"{ROOT}/prometheus:/app/prometheus:ro"),
-        *("--volume", f"{ROOT}/secrets:/app/secrets:ro", "--volume", f"{folder}:{FOLDER}", *options, IMAGE, name),
-        *("--seed", str(seed), "--inside", FOLDER, *(["--full"] if full else [])),
+        *("--volume", f"{ROOT}:/app:ro", "--volume", f"{folder}:{FOLDER}"),
+        *options,
+        *(IMAGE, name, "--seed", str(seed), "--inside", FOLDER, *(["--full"] if full else [])),
     ]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     report = folder / REPORT

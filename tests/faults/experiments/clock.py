@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.faults.alone import alone
+from tests.faults.alone import LONG_LEASE, alone
 from tests.faults.experiment import Report, Run, experiment
 from tests.faults.experiments.disk import place
 
@@ -17,7 +17,7 @@ FAKETIME: dict[str, Any] = {
 async def clock_steps(run: Run) -> Report:
     clock = run.folder / "clock"
     place(clock, "+0\n")
-    async with alone(run, **FAKETIME, FAKETIME_TIMESTAMP_FILE=str(clock)) as service:
+    async with alone(run, **FAKETIME, **LONG_LEASE, FAKETIME_TIMESTAMP_FILE=str(clock)) as service:
         async with service.load(rate=80, work_seconds=0.5).running() as load:
             hours = [run.chance.choice((-1, 1)) for _ in range(run.pick(3, 12))]
             for hour in (1, 0, -1, 0, *hours):

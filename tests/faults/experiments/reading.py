@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.store.database import LOG_LIMIT_BYTES
-from tests.faults.alone import alone
+from tests.faults.alone import LONG_LEASE, alone
 from tests.faults.experiment import Report, Run, experiment
 from tests.faults.kinds import LOG_MOST_BYTES
 from tests.faults.ledger import Outcome
@@ -19,7 +19,7 @@ SLACK_BYTES = 16 * 2**20  # jobs taken before the limit are still run and record
 @experiment("checkpoints starved")
 async def checkpoints_starved(run: Run) -> Report:
     limit = run.pick(32, 256) * 2**20
-    settings: dict[str, Any] = {LOG_MOST_BYTES: limit}
+    settings: dict[str, Any] = {LOG_MOST_BYTES: limit} | LONG_LEASE
     async with alone(run, **settings) as service:
         log = Path(f"{service.database}-wal")
 

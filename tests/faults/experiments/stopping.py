@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from tests.faults.alone import alone
+from tests.faults.alone import LONG_LEASE, alone
 from tests.faults.experiment import Report, Run, experiment
 from tests.faults.ledger import now
 
@@ -14,7 +14,7 @@ RATE = 100.0
 async def sigterm(run: Run) -> Report:
     times = run.pick(2, 8)
     codes, seconds = [], []
-    async with alone(run) as service:
+    async with alone(run, **LONG_LEASE) as service:
         async with service.load(rate=RATE).running() as load:
             for _ in range(times):
                 await load.acknowledged(run.chance.randint(100, 200))
