@@ -1,7 +1,7 @@
 """Two incidents in the running stack, from their cause to whoever is woken: a slow disk, and a service that is gone.
 
-Marked `incident`, as it disturbs the stack that runs here; .ci/run includes it. Prometheus gets the rules with all
-windows and waits divided, so that an hour is three minutes; Alertmanager's configuration is as it is.
+Marked `incident`, as it disturbs the stack that runs here; .ci/run includes it with CI_FULL=1. Prometheus gets the
+rules with all windows and waits divided, so that an hour is three minutes; Alertmanager's configuration is as it is.
 """
 
 import itertools
