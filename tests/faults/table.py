@@ -67,8 +67,9 @@ def block(content: Mapping[str, Any]) -> str:
 
 
 def replaced(page: str, content: str) -> str:
-    before, _, rest = page.partition(BEGIN)
-    return before + BEGIN + content + END + rest.partition(END)[2]
+    """Raises `ValueError` when the page has no place for it."""
+    start = page.index(BEGIN) + len(BEGIN)
+    return page[:start] + content + page[page.index(END, start) :]
 
 
 if __name__ == "__main__":

@@ -18,6 +18,13 @@ def test_the_readme_shows_the_recorded_run() -> None:
     assert table.replaced(page, table.block(content)) == page, "run: python -m tests.faults.table"
 
 
+def test_what_stands_around_the_table_stays() -> None:
+    page = f"before\n{table.BEGIN}old{table.END}\nafter\n"
+    assert table.replaced(page, "new") == f"before\n{table.BEGIN}new{table.END}\nafter\n"
+    with pytest.raises(ValueError, match="not found"):
+        table.replaced(f"before\n{table.BEGIN}without an end", "new")
+
+
 def test_the_recorded_run_has_every_experiment_and_broke_no_promise() -> None:
     content = json.loads(table.RECORD.read_text())
     assert list(content["experiments"]) == list(REGISTRY)
