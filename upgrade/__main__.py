@@ -24,7 +24,8 @@ INTERRUPTED_EXIT_CODE = 130
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: started in the background by a shell, a process would ignore it, and the docker commands would not.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _break_off)
     try:
         stack = Stack(FOLDER)
