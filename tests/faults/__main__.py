@@ -2,7 +2,8 @@
 
     python -m tests.faults [NAME …] [--full] [--seed N] [--keep DIR]
 
-Exit 1 when a promise was broken, or something that had to be seen was not. The seed decides who is hit and when; a run
+Exit 1 when a promise was broken, or something that had to be seen was not; in the long form also when a recovery took
+longer than it may. The seed decides who is hit and when; a run
 is repeated with `--seed` as printed (the machine's own timing still differs).
 """
 
@@ -52,6 +53,11 @@ def main() -> int:
     problems = [
         f"{name}: {problem}" for name, report in reports.items() for problem in table.shortened(report.problems)
     ]
+    late = [f"{name}: {each}" for name, report in reports.items() for each in report.late]
+    if late:
+        print("\nLate (counts in the long form, which wants a quiet machine):", *late, sep="\n")
+    if options.full:
+        problems += late
     if problems:
         print("\nBroken:", *problems, f"Again: make faults SEED={options.seed} NAMES=…", sep="\n")
     return 1 if problems else 0

@@ -29,7 +29,8 @@ def test_the_recorded_run_has_every_experiment_and_broke_no_promise() -> None:
     content = json.loads(table.RECORD.read_text())
     assert list(content["experiments"]) == list(REGISTRY)
     for name, written in content["experiments"].items():
-        assert Report.read(written).problems == [], name
+        report = Report.read(written)
+        assert report.problems + report.late == [], name
 
 
 def test_every_experiment_is_described() -> None:
@@ -41,10 +42,14 @@ def test_every_experiment_is_described() -> None:
     ("report", "problem"),
     [
         (Report("", Verdict(1, 0, 0, 1, 0, ("a job is gone",))), "a job is gone"),
-        (Report("", Verdict(1, 0, 0, 0, 0), 3.1, "jobs run again", 3.0), "jobs run again: 3.1 s, more than 3.0 s"),
         (Report("", Verdict(1, 0, 0, 0, 0), surprises=["not seen: a late finish"]), "not seen: a late finish"),
     ],
 )
 def test_what_is_wrong_is_a_problem_and_shows_in_the_table(report: Report, problem: str) -> None:
     assert report.problems == [problem]
     assert "broken" in table.render({"some": report})
+
+
+def test_a_recovery_that_took_too_long_is_late() -> None:
+    report = Report("", Verdict(1, 0, 0, 0, 0), 3.1, "jobs run again", 3.0)
+    assert (report.problems, report.late) == ([], ["jobs run again: 3.1 s, more than 3.0 s"])
