@@ -58,11 +58,7 @@ def alone(folder: Path, project: str) -> Iterator[None]:
 
 def _start_next(stack: Stack, old: Instance | None, image: str) -> None:
     try:
-        with _step(f"service-next starts with {stack.image}"):
-            stack.start("service-next")
-            stack.wait_until_serving("service-next", HEALTHY_SECONDS)
-        with _step("Caddy sees service-next"):
-            stack.wait_until_seen("service-next", SEEN_SECONDS)
+        _start(stack, "service-next", "starts")
     except Failed as problem:
         lines = _last_lines(stack, "service-next")
         with _step("service-next goes"):
@@ -75,11 +71,7 @@ def _start_next(stack: Stack, old: Instance | None, image: str) -> None:
 def _replace(stack: Stack) -> None:
     """Meanwhile service-next serves."""
     try:
-        with _step(f"service ends its jobs and starts again with {stack.image}"):
-            stack.start("service")
-            stack.wait_until_serving("service", HEALTHY_SECONDS)
-        with _step("Caddy sees service"):
-            stack.wait_until_seen("service", SEEN_SECONDS)
+        _start(stack, "service", "ends its jobs and starts again")
     except Failed as problem:
         lines = _last_lines(stack, "service")
         with _step("service goes"):
@@ -88,6 +80,15 @@ def _replace(stack: Stack) -> None:
             f"{problem}{lines}\nservice-next serves meanwhile, with {stack.image}, and also after a reboot.\n"
             "Run this again once the cause is gone, or go back: make upgrade TAG=previous"
         ) from None
+
+
+def _start(stack: Stack, name: str, how: str) -> None:
+    """With the new image, until it takes requests. Raises `Failed`."""
+    with _step(f"{name} {how} with {stack.image}"):
+        stack.start(name)
+        stack.wait_until_serving(name, HEALTHY_SECONDS)
+    with _step(f"Caddy sees {name}"):
+        stack.wait_until_seen(name, SEEN_SECONDS)
 
 
 def _renew_backup(stack: Stack) -> None:

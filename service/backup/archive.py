@@ -47,9 +47,9 @@ def names(folder: Path) -> list[str]:
 
 
 @contextmanager
-def partial(folder: Path) -> Iterator[Path]:
-    """A folder for what is not finished; nothing of it stays."""
-    made = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
+def partial(folder: Path, prefix: str = PARTIAL) -> Iterator[Path]:
+    """A folder for what is not finished; nothing of it stays. In `folder`, as a rename is atomic on one file system."""
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
     try:
         yield made
     finally:

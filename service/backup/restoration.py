@@ -7,11 +7,7 @@ every moment there is the old database or the whole new one. Were there none, a 
 
 import fcntl
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +55,7 @@ def restore(source: BinaryIO, database: Path, stop: Stop, *, now: float | None =
     with WriteLock(database) as lock:
         with lock.held():
             _require_unused(database)  # said before the work; what counts is the look below
-        with _scratch(database.parent) as folder:
+        with archive.partial(database.parent, SCRATCH) as folder:
             made = folder / database.name
             contents = restored(source, made, stop)
             before = contents.revision if revision.is_behind(contents.revision) else None
@@ -133,13 +129,3 @@ def _write_log_into(database: Path) -> bool:
             raise Refused(f"{database} cannot be kept aside: {driver.reason(error)}. Nothing was changed.") from error
         return False
     return True
-
-
-@contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    """On the database's own file system: only there a rename is atomic."""
-    made = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)

@@ -29,21 +29,14 @@ END_SECONDS = 60  # within which every acknowledged job has ended, once the last
 
 
 class Alone:
-    """`place`: the database's folder, if it is not that of everything else."""
-
-    def __init__(self, run: Run, place: Path | None = None, **settings: Any) -> None:
+    def __init__(self, run: Run, **settings: Any) -> None:
         self.folder = run.folder
         self.ledger = Ledger()
         self._chance = run.chance
-        database = (place or run.folder) / "jobs.db"
-        migrate(database)
+        migrate(run.folder / "jobs.db")
         values = {"workers": WORKERS, "job_concurrency": SLOTS, "lease_seconds": LEASE_SECONDS, "drain_seconds": 5}
         self.service = RunningService(
-            run.folder,
-            database=str(database),
-            module="tests.faults.serve",
-            FAULTS_FOLDER=str(run.folder),
-            **(values | settings),
+            run.folder, module="tests.faults.serve", FAULTS_FOLDER=str(run.folder), **(values | settings)
         )
 
     @property
@@ -72,13 +65,11 @@ class Alone:
         self.service.wait()
         wait_until(lambda: not any(map(is_alive, workers)), "the killed workers are gone")
 
-    async def all_ended(self) -> float:
-        """Seconds until no job is queued or running."""
-        began = now()
+    async def all_ended(self) -> None:
+        """Returns once no job is queued or running."""
         await asyncio.to_thread(
             wait_until, lambda: checker.unfinished(self.database) == 0, "all jobs ended", bound_seconds=END_SECONDS
         )
-        return now() - began
 
     async def ended(self, job_id: str) -> None:
         await asyncio.to_thread(
@@ -100,8 +91,8 @@ class Alone:
 
 
 @contextlib.asynccontextmanager
-async def alone(run: Run, place: Path | None = None, **settings: Any) -> AsyncIterator[Alone]:
-    found = Alone(run, place, **settings)
+async def alone(run: Run, **settings: Any) -> AsyncIterator[Alone]:
+    found = Alone(run, **settings)
     try:
         await found.start()
         yield found

@@ -55,6 +55,9 @@ class Report:
             self.surprises.append(f"not seen: {what}")
 
 
+ANSWER_SECONDS = 3.0
+"""Within which a service that was started answers."""
+
 Body = Callable[[Run], Coroutine[Any, Any, Report]]
 
 

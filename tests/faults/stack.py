@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.faults import checker
 from tests.faults.checker import Verdict
 from tests.faults.experiment import Run
-from tests.faults.ledger import Ledger, now, read_work
+from tests.faults.ledger import Ledger, read_work
 from tests.faults.load import Load
 from tests.processes.running import free_port
 from tests.waiting import wait_until_async
@@ -68,15 +68,13 @@ class Stack:
             raise RuntimeError(f"`{' '.join(command)}`: {ended.stderr[-2000:]}")
         return ended.stdout
 
-    async def all_ended(self) -> float:
-        """Seconds until no job is queued or running."""
-        began = now()
+    async def all_ended(self) -> None:
+        """Returns once no job is queued or running."""
 
         async def ended() -> bool:
             return int(await self.python(UNFINISHED)) == 0
 
         await wait_until_async(ended, "all jobs ended", END_SECONDS)
-        return now() - began
 
     async def judge(self, *, duplicates_bound: int) -> Verdict:
         await self.python(TAKE_COPY)

@@ -3,12 +3,11 @@
 import datetime
 import time
 
-from tests.faults.experiment import Report, Run, experiment
+from tests.faults.experiment import ANSWER_SECONDS, Report, Run, experiment
 from tests.faults.ledger import Outcome, now
 from tests.faults.stack import SLOTS, WORKERS, Stack, stack
 from tests.waiting import wait_until_async
 
-ANSWER_SECONDS = 3.0  # within which a started container answers
 # Everything in the container goes with it, as nothing can be alive beside a container's init.
 KILL_SUPERVISOR = """
 import os, pathlib

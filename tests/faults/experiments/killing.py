@@ -5,11 +5,10 @@ import os
 import signal
 
 from tests.faults.alone import LEASE_SECONDS, SLOTS, WORKERS, alone, reruns
-from tests.faults.experiment import Report, Run, experiment
+from tests.faults.experiment import ANSWER_SECONDS, Report, Run, experiment
 from tests.faults.ledger import Outcome, now
 
 RATE = 150.0
-ANSWER_SECONDS = 3.0  # within which a started service answers
 RERUN_SECONDS = LEASE_SECONDS + 1.0
 
 

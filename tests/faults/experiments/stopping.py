@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from tests.faults.alone import LONG_LEASE, alone
-from tests.faults.experiment import Report, Run, experiment
+from tests.faults.experiment import ANSWER_SECONDS, Report, Run, experiment
 from tests.faults.ledger import now
 
 RATE = 100.0
@@ -27,7 +27,7 @@ async def sigterm(run: Run) -> Report:
         report = Report(
             f"{times} x SIGTERM and a new start", verdict, max(seconds), "the service answers after its start"
         )
-        report.limit_seconds = 3.0
+        report.limit_seconds = ANSWER_SECONDS
         report.expect(set(codes) == {0}, f"exit code 0 (they are {codes})")
         return report
 
